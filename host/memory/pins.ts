@@ -1,0 +1,209 @@
+import { AxiscriptError, errnoCode, hex } from "../errors";
+import { registerBuffer } from "../native/io-uring";
+import {
+  lockPages,
+  map,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  pageSizeBytes,
+  PROT_READ,
+  PROT_WRITE,
+  unlockPages,
+  unmap,
+} from "../native/libc";
+import { registerPacketMemory } from "../native/xdp";
+import { createHugeFile, hugePageBytes } from "./huge-pages";
+import { HugeBlocks } from "./huge-blocks";
+import type { LinearMemory } from "./linear-memory";
+
+/**
+ * How pages are kept in place, best first. The first two are long-term pins of the kernel; `hugetlb` moves the content to
+ * 2 MiB pages that the kernel does not move while they are in use; `mlock` is best effort: the kernel may still move a
+ * locked page.
+ */
+export const PIN_MECHANISMS = ["io_uring", "af_xdp", "hugetlb", "mlock"] as const;
+export type PinMechanism = (typeof PIN_MECHANISMS)[number];
+
+/** Whether a mechanism can be used by this process, and if not, why. */
+export interface PinMechanismState {
+  readonly mechanism: PinMechanism;
+  /** The name of the error that the kernel answered; absent: it can be used. */
+  readonly unavailable?: string;
+}
+
+/** Keeps the pages of a range in place until the function that it returns is called. */
+export type Pinner = (address: number, lengthBytes: number) => () => void;
+
+/** A range whose pages stay where they are. */
+export interface Pin {
+  readonly guestPtr: number;
+  readonly lengthBytes: number;
+  /** Ends the pin, once. Only when no device uses the pages any more. */
+  release(): void;
+}
+
+/** How pins are taken. */
+export interface PinOptions {
+  /** The mechanism to use; absent: the best that this process may use. */
+  readonly mechanism?: PinMechanism;
+  /** Used in place of the mechanism's own; for harnesses that show what happens without pins. */
+  readonly pinner?: Pinner;
+  /** Whether a range holds pages that are not ordinary ones, which therefore cannot be moved to others. */
+  readonly isCovered?: (guestPtr: number, lengthBytes: number) => boolean;
+}
+
+/** The pins on one linear memory. */
+export class Pins {
+  readonly #memory: LinearMemory;
+  #pinner: Pinner;
+  /** Takes over where huge pages cannot hold something, unless they were asked for. */
+  #second: Pinner | undefined;
+  readonly #blocks: HugeBlocks;
+  readonly #live = new Set<Pin>();
+  #mechanism: PinMechanism;
+
+  /** @param memory whose pages are pinned */
+  constructor(memory: LinearMemory, { mechanism, pinner, isCovered = () => false }: PinOptions = {}) {
+    this.#memory = memory;
+    this.#mechanism = mechanism ?? choosePinMechanism();
+    this.#blocks = new HugeBlocks(memory, isCovered);
+    if (this.#mechanism === "hugetlb") {
+      this.#pinner =
+        pinner ?? ((address, lengthBytes) => this.#blocks.hold(address - Number(memory.baseAddress), lengthBytes));
+      this.#second = mechanism === undefined ? pageLocker() : undefined;
+    } else this.#pinner = pinner ?? PAGE_PINNERS[this.#mechanism]();
+  }
+
+  /** What the pins that were taken so far rest on: the weakest mechanism in use. */
+  get mechanism(): PinMechanism {
+    return this.#mechanism;
+  }
+
+  /**
+   * Pins the pages that hold a range, exactly these. Read page frame numbers after this call, never before. Ranges may
+   * overlap; a page is free to move when the last pin on it is released.
+   *
+   * @throws AxiscriptError ERR_AXI_PIN with what to raise
+   */
+  pin(guestPtr: number, lengthBytes: number): Pin {
+    const start = Math.floor(guestPtr / pageSizeBytes) * pageSizeBytes;
+    const end = Math.ceil((guestPtr + lengthBytes) / pageSizeBytes) * pageSizeBytes;
+    const release = this.#call(start, end - start);
+    const pin: Pin = {
+      guestPtr: start,
+      lengthBytes: end - start,
+      release: () => {
+        if (this.#live.delete(pin)) release();
+      },
+    };
+    this.#live.add(pin);
+    return pin;
+  }
+
+  /** Whether a page of a range is pinned. */
+  overlap(guestPtr: number, lengthBytes: number): boolean {
+    return [...this.#live].some(
+      (pin) => pin.guestPtr < guestPtr + lengthBytes && guestPtr < pin.guestPtr + pin.lengthBytes,
+    );
+  }
+
+  /**
+   * Prepares a range to get other pages.
+   *
+   * @throws AxiscriptError ERR_AXI_BAD_ARGUMENT if it shares a huge page with a pin
+   */
+  vacate(guestPtr: number, lengthBytes: number): void {
+    this.#blocks.vacate(guestPtr, lengthBytes, (start, length) => this.overlap(start, length));
+  }
+
+  #call(guestPtr: number, lengthBytes: number): () => void {
+    const address = Number(this.#memory.baseAddress) + guestPtr;
+    try {
+      try {
+        return this.#pinner(address, lengthBytes);
+      } catch (error) {
+        if (!this.#second) throw error;
+        const release = this.#second(address, lengthBytes);
+        // For good: a block that moves to a huge page later would take the pages along that are locked now.
+        this.#pinner = this.#second;
+        this.#second = undefined;
+        this.#mechanism = "mlock";
+        return release;
+      }
+    } catch (cause) {
+      if (cause instanceof AxiscriptError) throw cause;
+      throw this.#error(guestPtr, lengthBytes, cause);
+    }
+  }
+
+  #error(guestPtr: number, lengthBytes: number, cause: unknown): AxiscriptError {
+    const code = errnoCode(cause);
+    const advice =
+      code === "ENOMEM" || code === "EPERM" || code === "ENOBUFS" || code === "EAGAIN"
+        ? "the limit on locked memory is reached. Raise it (`ulimit -l`, or memlock in /etc/security/limits.conf)."
+        : code === "EMFILE" || code === "ENFILE"
+          ? "the limit on open files is reached. Raise it (`ulimit -n`)."
+          : `the kernel answered ${code}.`;
+    return new AxiscriptError(
+      "ERR_AXI_PIN",
+      `Cannot pin ${lengthBytes} bytes at guest pointer ${hex(guestPtr)} with ${this.#mechanism}: ${advice}`,
+      { cause },
+    );
+  }
+}
+
+/** What each mechanism answers when it is tried on a page. */
+export function tryPinMechanisms(): PinMechanismState[] {
+  return PIN_MECHANISMS.map((mechanism) => {
+    const unavailable = tryMechanism(mechanism);
+    return { mechanism, ...(unavailable === undefined ? {} : { unavailable }) };
+  });
+}
+
+function choosePinMechanism(): PinMechanism {
+  return PIN_MECHANISMS.find((mechanism) => tryMechanism(mechanism) === undefined) ?? "io_uring";
+}
+
+/** The error's name, or `undefined` if the mechanism works. */
+function tryMechanism(mechanism: PinMechanism): string | undefined {
+  const lengthBytes = mechanism === "hugetlb" ? hugePageBytes() : pageSizeBytes;
+  let address: number | undefined;
+  try {
+    if (mechanism === "hugetlb") createHugeFile(lengthBytes).close();
+    else {
+      address = map(lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+      PAGE_PINNERS[mechanism]()(address, lengthBytes)();
+    }
+    return undefined;
+  } catch (error) {
+    return errnoCode(error) ?? "error";
+  } finally {
+    if (address !== undefined) unmap(address, lengthBytes);
+  }
+}
+
+const PAGE_PINNERS = {
+  io_uring: () => registerBuffer,
+  af_xdp: () => registerPacketMemory,
+  mlock: () => pageLocker(),
+} satisfies Partial<Record<PinMechanism, () => Pinner>>;
+
+/** Locks pages. The kernel does not count locks, so that is done here. */
+function pageLocker(): Pinner {
+  const locks = new Map<number, number>();
+  return (address, lengthBytes) => {
+    lockPages(address, lengthBytes);
+    const pages = Array.from({ length: lengthBytes / pageSizeBytes }, (_, index) => address + index * pageSizeBytes);
+    for (const page of pages) locks.set(page, (locks.get(page) ?? 0) + 1);
+    return () => {
+      for (const page of pages) {
+        const left = (locks.get(page) ?? 1) - 1;
+        if (left > 0) locks.set(page, left);
+        else {
+          locks.delete(page);
+          unlockPages(page, pageSizeBytes);
+        }
+      }
+    };
+  };
+}

@@ -1,0 +1,121 @@
+import { errnoCode } from "../errors";
+import { addressOf, closeDescriptor, ioUringRegister, ioUringSetup } from "./libc";
+
+/*
+ * Opcodes of io_uring_register(2), and the flag with which a table of buffers begins empty (Linux 5.19).
+ */
+const REGISTER_BUFFERS = 0;
+const UNREGISTER_BUFFERS = 1;
+const REGISTER_BUFFERS2 = 15;
+const REGISTER_BUFFERS_UPDATE = 16;
+const REGISTER_SPARSE = 1;
+
+/** sizeof(struct io_uring_params) */
+const PARAMS_BYTES = 120;
+/** Buffers in one table. */
+const TABLE_SLOTS = 1024;
+/** The kernel takes buffers of up to 1 GiB. */
+const MAX_BUFFER_BYTES = 2 ** 30;
+
+interface Ring {
+  readonly fd: number;
+  /** How many buffers it can hold: a table of them, or one on kernels before 5.19. */
+  readonly slots: number;
+  /** Slots that hold nothing. */
+  readonly free: number[];
+}
+
+const rings = new Set<Ring>();
+
+/**
+ * Pins a range of this process's memory by registering it as fixed buffers of an io_uring instance.
+ *
+ * The kernel takes a long-term pin (FOLL_LONGTERM, `io_uring/rsrc.c`): the pages are faulted in, made writable and
+ * private, moved out of zones that may be compacted, and then stay where they are until the buffer is taken out again.
+ *
+ * @param address first byte
+ * @param lengthBytes 1 byte or more
+ * @returns a function that ends the pin. Only when no device uses the pages any more
+ * @throws SystemCallError ENOSYS or EPERM where io_uring is missing or forbidden, ENOMEM above RLIMIT_MEMLOCK, EFAULT
+ *   for a range that is not mapped
+ */
+export function registerBuffer(address: number, lengthBytes: number): () => void {
+  const releases: (() => void)[] = [];
+  const releaseAll = () => {
+    for (const release of releases.splice(0)) release();
+  };
+  try {
+    for (let done = 0; done < lengthBytes; done += MAX_BUFFER_BYTES) {
+      releases.push(registerOne(address + done, Math.min(lengthBytes - done, MAX_BUFFER_BYTES)));
+    }
+  } catch (error) {
+    releaseAll();
+    throw error;
+  }
+  return releaseAll;
+}
+
+function registerOne(address: number, lengthBytes: number): () => void {
+  const ring = [...rings].find(({ free }) => free.length > 0) ?? openRing();
+  const slot = ring.free.pop() ?? 0;
+  const giveBack = () => {
+    ring.free.push(slot);
+    if (ring.free.length === ring.slots) closeRing(ring);
+  };
+  try {
+    const buffer = iovec(address, lengthBytes);
+    if (ring.slots > 1) updateTable(ring.fd, slot, buffer);
+    else ioUringRegister(ring.fd, REGISTER_BUFFERS, buffer, 1);
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+  return () => {
+    // Closing alone would end the pin, but only some time later.
+    if (ring.slots > 1) updateTable(ring.fd, slot, iovec(0, 0));
+    else ioUringRegister(ring.fd, UNREGISTER_BUFFERS, null, 0);
+    giveBack();
+  };
+}
+
+function openRing(): Ring {
+  const fd = ioUringSetup(1, new Uint8Array(PARAMS_BYTES));
+  const slots = makeTable(fd) ? TABLE_SLOTS : 1;
+  const ring = { fd, slots, free: Array.from({ length: slots }, (_, index) => index) };
+  rings.add(ring);
+  return ring;
+}
+
+function closeRing(ring: Ring): void {
+  rings.delete(ring);
+  closeDescriptor(ring.fd);
+}
+
+/** False on a kernel that has no tables of which slots are filled later. */
+function makeTable(fd: number): boolean {
+  // struct io_uring_rsrc_register: nr, flags, resv, data, tags
+  const table = new Uint32Array([TABLE_SLOTS, REGISTER_SPARSE, 0, 0, 0, 0, 0, 0]);
+  try {
+    ioUringRegister(fd, REGISTER_BUFFERS2, new Uint8Array(table.buffer), table.byteLength);
+    return true;
+  } catch (error) {
+    if (errnoCode(error) === "EINVAL") return false;
+    closeDescriptor(fd);
+    throw error;
+  }
+}
+
+/** Fills a slot of a table, or empties it if the buffer is null. */
+function updateTable(fd: number, slot: number, buffer: Uint8Array): void {
+  // struct io_uring_rsrc_update2: offset, resv, data, tags, nr, resv2
+  const request = new DataView(new ArrayBuffer(32));
+  request.setUint32(0, slot, true);
+  request.setBigUint64(8, BigInt(addressOf(buffer)), true);
+  request.setUint32(24, 1, true);
+  ioUringRegister(fd, REGISTER_BUFFERS_UPDATE, new Uint8Array(request.buffer), request.byteLength);
+}
+
+/** struct iovec */
+function iovec(address: number, lengthBytes: number): Uint8Array {
+  return new Uint8Array(new BigUint64Array([BigInt(address), BigInt(lengthBytes)]).buffer);
+}
