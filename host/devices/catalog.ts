@@ -1,0 +1,151 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import type { DeviceDescription } from "./description";
+import type { Sysroot } from "./sysroot";
+import { devicePropertyTexts, type UioDeviceInfo } from "./uio";
+
+/** A description that ships with the package, made when it is asked for. */
+interface ShippedDescription {
+  readonly kind: string;
+  readonly uioNames: readonly string[];
+  readonly load: () => DeviceDescription;
+}
+
+/**
+ * The descriptions that ship with the package, as the build has compiled them: reading the JSON takes 8 ms in a process
+ * that has just started, this takes 1.
+ */
+function shippedDescriptions(): readonly ShippedDescription[] {
+  return (require("./shipped.js") as { readonly SHIPPED: readonly ShippedDescription[] }).SHIPPED;
+}
+
+/** What a system says of a device before anything of the device itself is read. */
+export interface DeviceIdentity {
+  /** As in `/sys/class/uio/uioN/name`. */
+  readonly name: string;
+  /** The texts in a device-tree property of the device; none if it has no such property. */
+  readonly property: (name: string) => readonly string[];
+}
+
+/** The kinds of devices that are known: those that ship with the package, and the user's own. */
+export class DeviceCatalog {
+  readonly #directories: readonly string[];
+  #own: readonly DeviceDescription[] | undefined;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param directories of the user, each with descriptions (`*.json`). They come before those of the package: for a kind,
+   *   and for a device
+   */
+  constructor(directories: readonly string[] = []) {
+    this.#directories = directories;
+  }
+
+  /**
+   * The description of a device; `undefined` if there is none. What asks for more device-tree properties comes first.
+   *
+   * @throws AxiscriptError ERR_AXI_DESCRIPTION if a file is not what it should be, or two of the user's describe the same
+   */
+  find(device: DeviceIdentity): DeviceDescription | undefined {
+    return best(this.#users(), device) ?? best(this.#packages(device.name), device);
+  }
+
+  /** As {@link find}, for a device of a system. */
+  describe(sysroot: Sysroot, device: UioDeviceInfo): DeviceDescription | undefined {
+    return this.find({ name: device.name, property: (name) => devicePropertyTexts(sysroot, device, name) });
+  }
+
+  /** Every description: the user's, then the package's, in the order of their kinds. */
+  all(): readonly DeviceDescription[] {
+    const byKind = (a: DeviceDescription, b: DeviceDescription) => (a.kind < b.kind ? -1 : 1);
+    return [...[...this.#users()].sort(byKind), ...[...this.#packages()].sort(byKind)];
+  }
+
+  #users(): readonly DeviceDescription[] {
+    if (this.#own) return this.#own;
+    const found = this.#directories.flatMap(readDirectory);
+    for (const [index, description] of found.entries()) {
+      const rival = found.slice(0, index).find((other) => isRival(other, description));
+      if (rival) {
+        throw new AxiscriptError(
+          "ERR_AXI_DESCRIPTION",
+          `Cannot use both ${rival.file} and ${description.file}: they have the same kind, or describe the same device. ` +
+            "Remove one.",
+        );
+      }
+    }
+    return (this.#own = found);
+  }
+
+  /** Those of the package that no user's replaces, for devices of a UIO name; all of them without one. */
+  #packages(uioName?: string): readonly DeviceDescription[] {
+    const replaced = this.#users().map(({ kind }) => kind);
+    return shippedDescriptions()
+      .filter(({ kind, uioNames }) => !replaced.includes(kind) && (uioName === undefined || uioNames.includes(uioName)))
+      .map((shipped) => loadOnce(shipped));
+  }
+}
+
+function best(descriptions: readonly DeviceDescription[], device: DeviceIdentity): DeviceDescription | undefined {
+  let found: DeviceDescription | undefined;
+  for (const description of descriptions) {
+    const { uioNames, properties } = description.match;
+    if (!uioNames.includes(device.name)) continue;
+    if (![...properties].every(([name, value]) => device.property(name).includes(value))) continue;
+    if (!found || properties.size > found.match.properties.size) found = description;
+  }
+  return found;
+}
+
+/** Whether there can be a device for which neither of two descriptions comes before the other. */
+function isRival(a: DeviceDescription, b: DeviceDescription): boolean {
+  if (a.kind === b.kind) return true;
+  if (!a.match.uioNames.some((name) => b.match.uioNames.includes(name))) return false;
+  if (a.match.properties.size !== b.match.properties.size) return false;
+  return [...a.match.properties].every(([name, value]) => (b.match.properties.get(name) ?? value) === value);
+}
+
+const loaded = new Map<ShippedDescription, DeviceDescription>();
+
+function loadOnce(shipped: ShippedDescription): DeviceDescription {
+  const known = loaded.get(shipped) ?? shipped.load();
+  loaded.set(shipped, known);
+  return known;
+}
+
+interface ReadFile {
+  readonly stamp: string;
+  readonly description: DeviceDescription;
+}
+/** By path: a process reads a file once, and again when it has changed. */
+const files = new Map<string, ReadFile>();
+
+function readDirectory(directory: string): DeviceDescription[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((name) => name.endsWith(".json") && !name.endsWith(".schema.json"));
+  } catch (cause) {
+    const advice = errnoCode(cause) === "ENOENT" ? "there is no such directory." : messageOf(cause);
+    throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read device descriptions in ${directory}: ${advice}`, {
+      cause,
+    });
+  }
+  return names.sort().map((name) => {
+    const path = join(directory, name);
+    const stamp = stampOf(path);
+    const known = files.get(path);
+    if (known && known.stamp === stamp) return known.description;
+    const { readDescription } = require("./description-file") as typeof import("./description-file");
+    const description = readDescription(path);
+    files.set(path, { stamp, description });
+    return description;
+  });
+}
+
+/** Changes with the file. Empty for a file that is gone: reading it says so. */
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "";
+}

@@ -1,0 +1,230 @@
+import type {
+  DeviceDescription,
+  DmaEngine,
+  FieldDescription,
+  RegisterCondition,
+  RegisterDescription,
+} from "./description";
+
+const INTRODUCTION = `# Devices
+
+What axiscript knows of a kind of device, and how to tell it of another. The tables at the end are generated from
+\`devices/*.json\` by \`npm run docs\`.
+
+A description is one JSON file. It says how the device is recognised, which registers it has, and how it reaches memory.
+The gate lets a script do what it says and nothing else; \`axiscript peek\`, \`poke\` and \`generate\` use its names. Without
+one, a device has 32-bit registers wherever its window reaches, and needs \`--allow-unchecked-dma\`.
+
+\`\`\`
+axiscript run --devices DIR script.ts              # DIR/*.json, beside those that axiscript has
+axiscript generate my-device.json -o my-device.ts  # typed registers for scripts
+axiscript devices --devices DIR                    # which devices there are, and of what kind
+axiscript peek --devices DIR my-device STATUS      # a register by name; all without one
+axiscript poke --devices DIR my-device CONTROL.MODE Fast
+\`\`\`
+
+## An example
+
+\`\`\`json
+{
+  "kind": "FrameGrabber",
+  "summary": "Writes frames of a camera into memory.",
+  "source": "FrameGrabber user guide 1.2",
+  "match": {
+    "uioNames": ["frame-grabber"],
+    "properties": { "position": "left" },
+    "identify": [{ "ID": "0x4652_4d47" }],
+    "version": { "register": "VERSION", "parts": ["MAJOR", "MINOR"], "atLeast": "1.2", "below": "2.0" }
+  },
+  "registers": [
+    { "name": "ID", "offset": "0x00", "access": "RO", "reset": "0x46524d47", "summary": "Reads FRMG." },
+    {
+      "name": "VERSION", "offset": "0x04", "access": "RO", "summary": "Of the core.",
+      "fields": [{ "name": "MINOR", "bits": "15:0" }, { "name": "MAJOR", "bits": "31:16" }]
+    },
+    {
+      "name": "CONTROL", "offset": "0x08", "access": "RW", "reset": 0, "summary": "What it does.",
+      "fields": [
+        { "name": "GO", "bits": 0, "access": "pulse", "summary": "Grabs a frame." },
+        { "name": "MODE", "bits": "5:4", "values": { "Grey": 0, "Colour": 1 }, "summary": "Of the next frame." },
+        { "name": "LOST", "bits": 8, "access": "W1C", "summary": "A frame was lost." },
+        { "name": "BUSY", "bits": 31, "access": "RO", "summary": "A frame is on its way." }
+      ]
+    },
+    { "name": "EVENT", "offset": "0x0c", "access": "RO", "readSideEffect": "takes an event out of the queue" },
+    { "name": "ADDRESS", "offset": "0x10", "access": "RW", "summary": "Where the frame goes." },
+    { "name": "LINES", "offset": "0x14", "access": "RW", "summary": "How many lines of 4096 bytes it has." },
+    { "name": "GAIN", "offset": "0x20", "count": 4, "access": "RW", "summary": "Of each channel." },
+    { "name": "TIME", "offset": "0x30", "widthBits": 64, "access": "RO", "summary": "Of the last frame, in nanoseconds." }
+  ],
+  "memories": [{ "name": "LUT", "offset": "0x1000", "lengthBytes": "0x400", "summary": "Maps levels to levels." }],
+  "elsewhere": "reads-zero",
+  "dma": {
+    "address": { "low": "ADDRESS", "bits": 32 },
+    "length": { "register": "LINES", "unitBytes": 4096 },
+    "alignmentBytes": 64,
+    "burstBytes": 256,
+    "parameters": ["GAIN"],
+    "transfers": [{ "name": "grab", "direction": "writes", "start": "CONTROL.GO" }]
+  },
+  "idle": [{ "CONTROL.BUSY": 0 }],
+  "rest": [{ "CONTROL.LOST": 1 }]
+}
+\`\`\`
+
+A mistake is an error with its place: \`my-device.json:12:17: Cannot use register "ADRESS": there is none. Did you mean
+ADDRESS?\` Whole numbers are written \`16\`, \`"0x10"\` or \`"0b1_0000"\`.
+
+In an editor, \`"$schema": "PATH/TO/node_modules/axiscript/devices/device.schema.json"\` brings completion.
+
+Scripts then have classes with typed registers and fields, from \`axiscript generate frame-grabber.json -o frame-grabber.ts\`:
+
+\`\`\`ts
+import { DmaBuffer, UioDevice } from "axiscript/assembly";
+import { FrameGrabberCONTROL, FrameGrabberRegisters } from "./frame-grabber";
+
+const grabber = new FrameGrabberRegisters(UioDevice.open("frame-grabber"));
+const frame = DmaBuffer.alloc(1080 * 4096);
+grabber.ADDRESS = <u32>frame.segments[0].physicalAddress; // a write
+grabber.LINES = <u32>(frame.segments[0].lengthBytes / 4096);
+const control = grabber.CONTROL; // one read, and then
+if (!control.BUSY && !control.LOST) {
+  grabber.modifyCONTROL_MODE(FrameGrabberCONTROL.MODE_Colour); // a read and a write, which keep the rest
+  grabber.modifyCONTROL_GO(); // likewise, with LOST as 0
+}
+grabber.pollCONTROL(FrameGrabberCONTROL.BUSY, 0, 100);
+console.log(grabber.readEVENT().toString()); // no property: it does something
+\`\`\`
+
+Each of them is inlined, and makes the accesses that its name says: properties and \`write…\` one, \`modify…\` a read and a write.
+A register that is RO cannot be written, one that is WO not be read. An argument that does not fit its field aborts.
+
+## What may be in it
+
+| name | what it says |
+|---|---|
+| \`kind\` | name of the kind, and of the generated classes: \`FrameGrabberRegisters\` |
+| \`title\`, \`summary\`, \`source\` | what people call it (if other than \`kind\`), what it is for, where the facts come from; only \`summary\` must be there |
+| \`match.uioNames\` | names in \`/sys/class/uio/uioN/name\` |
+| \`match.properties\` | device-tree properties, with a text that they must have; of several descriptions that match, the one with more of these counts |
+| \`match.identify\` | conditions on registers that show that it is this device; asked first, in order, before anything else is read |
+| \`match.version\` | versions for which the description is true: \`atLeast\` <= version < \`below\`; \`parts\` are fields, the most significant first |
+| \`registers\` | see below |
+| \`memories\` | parts that behave like memory: \`name\`, \`offset\`, \`lengthBytes\`, and \`access\` and \`summary\` if there is something to say; block copies are for these |
+| \`elsewhere\` | what the device does at other offsets: \`"refused"\` (nothing is known; the default) or \`"reads-zero"\` (reads 0, ignores writes) |
+| \`dma\` | how the device reaches memory (see below), or \`"none"\` for a device that does not |
+| \`idle\` | conditions that all hold while no transfer is under way, asked in this order; a device with \`dma\` has some |
+| \`rest\` | writes that bring an idle device to rest, for the next user |
+
+A **register** has a \`name\`, an \`offset\` in bytes and an \`access\`: \`RO\`, \`RW\` or \`WO\`. It may have a \`summary\`, a
+\`reset\` value, \`fields\`, and \`widthBits\` 64 in place of 32. \`readSideEffect\` says what reading it changes: such a register is
+read only when somebody asks for it by name. With \`count\` it is an array, whose elements are \`GAIN0\`, \`GAIN1\` and so on,
+\`strideBytes\` apart (their width if that is not there).
+
+A **field** has a \`name\` and \`bits\` (\`3\` or \`"7:0"\`), and may have a \`summary\`, names of \`values\`, and an \`access\` other
+than the register's: \`W1C\` is cleared by writing 1; \`pulse\` has an effect when 1 is written, and reads 0.
+
+A **condition** names fields of one register, or all of it, with their values: \`{ "STATUS.READY": 1, "STATUS.MODE": "Idle" }\`. The
+register is read once. \`{ "anyOf": [{ "STATUS.READY": 1 }, { "STATUS.DONE": 1 }] }\` holds if one of them does. A **write**
+looks the same; bits that are not named are written as 0.
+
+The **DMA engine** says what the gate must know to let no transfer leave the memory that a script was granted:
+
+| name | what it says |
+|---|---|
+| \`transfers\` | each with a \`name\`, a \`direction\` as seen from the device (\`"reads"\` memory or \`"writes"\` it), and its \`start\`: the field whose writing as 1 starts it, or a register of which any write does |
+| \`address\` | registers \`low\` and, above 32 bits, \`high\` (or one register of 64 bits), and how many \`bits\` of it reach the bus |
+| \`length\` | \`{ "bytes": 64 }\`, or a \`register\` (or its field at bit 0) and what one of its units is, \`unitBytes\` |
+| \`alignmentBytes\` | every transfer begins at a multiple of this |
+| \`burstBytes\` | what one burst moves: no burst crosses a boundary of 4096 bytes |
+| \`parameters\` | other registers that a transfer depends on: written to the device only when a start goes through |
+
+A transfer that has an \`address\` or \`length\` of its own has them beside its name.
+
+Your description takes the place of one of axiscript's that has the same \`kind\`, and comes before it for a device that both
+match. Two of your own for the same device are an error.
+`;
+
+/** The documentation of device descriptions, in Markdown: how they are written, and those that ship. */
+export function devicesReference(shipped: readonly DeviceDescription[]): string {
+  return [INTRODUCTION, ...shipped.map(describeDevice)].join("\n");
+}
+
+function describeDevice(description: DeviceDescription): string {
+  const { kind, title, summary, source, match, registers, dma, idle } = description;
+  const facts = [
+    `Kind \`${kind}\`; UIO name ${match.uioNames.map((name) => `\`${name}\``).join(" or ")}.`,
+    ...(match.identify.length > 0 ? [`Recognised by ${match.identify.map(describeCondition).join(", then ")}.`] : []),
+    ...(match.version
+      ? [`Versions from ${match.version.atLeast.join(".")} on, below ${match.version.below.join(".")}.`]
+      : []),
+    ...(dma === "none" ? ["It has no access to memory."] : [describeDma(dma)]),
+    ...(idle.length > 0 ? [`Idle while ${idle.map(describeCondition).join(", and then ")}.`] : []),
+  ];
+  const rows = registers.flatMap((register) => [registerRow(register), ...register.fields.map(fieldRow)]);
+  return [
+    `## ${title}`,
+    "",
+    `${summary} Source: ${source}.`,
+    "",
+    ...facts.map((fact) => `- ${fact}`),
+    "",
+    "| offset | register | bits | field | access | reset | |",
+    "|---|---|---|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+function registerRow({ offset, name, widthBits, access, reset, summary, readSideEffect }: RegisterDescription): string {
+  const about = readSideEffect === undefined ? summary : `${summary} Reading it has a side effect: ${readSideEffect}.`;
+  return row(
+    ...[`\`${hex(offset, 2)}\``, `**${name}**`, "", "", access],
+    ...[reset === undefined ? "" : `\`${hex(reset, widthBits / 4)}\``, about],
+  );
+}
+
+function fieldRow(field: FieldDescription): string {
+  const values = [...field.values].map(([name, value]) => `${value} ${name}`).join(", ");
+  const about = [field.summary, values].filter(Boolean).join(" ");
+  return row("", "", bits(field), field.name, field.access, "", about);
+}
+
+function row(...cells: readonly string[]): string {
+  return `|${cells.map((cell) => (cell === "" ? " " : ` ${cell.trim()} `)).join("|")}|`;
+}
+
+function describeDma({ transfers, alignmentBytes, burstBytes, parameters }: DmaEngine): string {
+  const each = transfers.map(({ name, direction, start, address, length }) => {
+    const started = start.register.fields.find((field) => maskOf(field) === start.mask);
+    const by = started ? `${start.register.name}.${started.name}` : `any write to ${start.register.name}`;
+    const where = address.high ? `${address.high.name} and ${address.low.name}` : address.low.name;
+    const long = length.register ? `${length.register.name} times ${length.unitBytes} bytes` : `${length.bytes} bytes`;
+    return `\`${name}\` ${direction} ${long} from ${where} on (${address.bits} bits), started by ${by}`;
+  });
+  const held = parameters.length > 0 ? `; it depends on ${parameters.map(({ name }) => name).join(", ")}` : "";
+  return `Transfers: ${each.join("; ")}. Aligned to ${alignmentBytes} bytes, in bursts of ${burstBytes}${held}.`;
+}
+
+function describeCondition({ register, values }: RegisterCondition): string {
+  const one = ({ mask, value }: { mask: number; value: number }) => {
+    const whole = register.fields.filter((field) => (maskOf(field) & mask) >>> 0 === maskOf(field));
+    if (whole.length === 0 || mask === 0xffffffff) return `${register.name} is \`${hex(value, 8)}\``;
+    return whole
+      .map((field) => `${register.name}.${field.name} is ${((value & maskOf(field)) >>> 0) / 2 ** field.leastBit}`)
+      .join(" and ");
+  };
+  return values.map(one).join(" or ");
+}
+
+function maskOf({ leastBit, widthBits }: FieldDescription): number {
+  return ((2 ** Math.min(widthBits, 32) - 1) * 2 ** leastBit) >>> 0;
+}
+
+function bits({ leastBit, widthBits }: FieldDescription): string {
+  return widthBits === 1 ? String(leastBit) : `${leastBit + widthBits - 1}:${leastBit}`;
+}
+
+function hex(value: bigint | number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, "0")}`;
+}

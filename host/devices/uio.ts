@@ -1,0 +1,246 @@
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { AxiscriptError, errnoCode } from "../errors";
+import type { DeviceWindow } from "../gate/gate";
+import { pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
+import { type FileHolder, lockHolders } from "./lock-holders";
+import type { Sysroot } from "./sysroot";
+import type { InterruptSource, UioInterrupt } from "./uio-interrupt";
+import { waitUntil } from "./wait";
+
+const UIO_CLASS = "/sys/class/uio";
+/** The device-tree property by which the reference system tells devices of one name apart. */
+const NOTE_PROPERTY = "jan-note";
+
+/**
+ * A device of the kernel's user-space I/O framework, as `/sys/class/uio/uioN` describes it.
+ * Source: kernel `drivers/uio/uio.c`.
+ */
+export interface UioDeviceInfo {
+  /** `uioN`; the number changes between boots and overlays. */
+  readonly id: string;
+  readonly name: string;
+  /** The device-tree property `jan-note`, or empty. */
+  readonly note: string;
+  /** Register ranges, in the order of their map numbers. */
+  readonly maps: readonly UioMap[];
+}
+
+/** A register range of a UIO device. */
+export interface UioMap {
+  readonly index: number;
+  /** Bus address of the range. */
+  readonly physicalAddress: bigint;
+  readonly lengthBytes: number;
+  /** Where the registers begin in the first mapped page. */
+  readonly offsetBytes: number;
+}
+
+/** What the kernel prints is always a number; a file in its place may hold anything, which is no address. */
+function parseAddress(text: string): bigint {
+  return /^0x[0-9a-f]+$/i.test(text) ? BigInt(text) : 0n;
+}
+
+/** All UIO devices of a system, in the order of their numbers. */
+export function listUioDevices(sysroot: Sysroot): UioDeviceInfo[] {
+  return sysroot.list(UIO_CLASS).map((id) => {
+    const directory = `${UIO_CLASS}/${id}`;
+    return {
+      id,
+      name: sysroot.readText(`${directory}/name`) ?? "",
+      note: sysroot.readText(`${directory}/device/of_node/${NOTE_PROPERTY}`) ?? "",
+      maps: sysroot.list(`${directory}/maps`).map((map) => {
+        const read = (attribute: string) => sysroot.readText(`${directory}/maps/${map}/${attribute}`) || "0x0";
+        return {
+          index: Number(map.replace("map", "")),
+          physicalAddress: parseAddress(read("addr")),
+          lengthBytes: Number(read("size")),
+          offsetBytes: Number(read("offset")),
+        };
+      }),
+    };
+  });
+}
+
+/**
+ * The texts in a property of a device's node in the device tree; none if it has no such property.
+ * Source: Devicetree Specification 0.4, 2.2.4: texts end in NUL.
+ */
+export function devicePropertyTexts(sysroot: Sysroot, { id }: UioDeviceInfo, property: string): readonly string[] {
+  const raw = /^[\w,.+?#-]+$/.test(property)
+    ? sysroot.readRaw(`${UIO_CLASS}/${id}/device/of_node/${property}`)
+    : undefined;
+  return raw?.split("\0").filter(Boolean) ?? [];
+}
+
+/**
+ * The one device with a given name and note.
+ *
+ * @param name as in `/sys/class/uio/uioN/name`, or `uioN` itself
+ * @param note the property `jan-note`; empty: any
+ * @throws AxiscriptError ERR_AXI_NO_SUCH_DEVICE with the devices that exist; ERR_AXI_AMBIGUOUS_DEVICE if several match
+ */
+export function findUioDevice(sysroot: Sysroot, name: string, note: string): UioDeviceInfo {
+  const devices = listUioDevices(sysroot);
+  const found = devices.filter((device) => matches(device, name, note));
+  const [device] = found;
+  const wanted = describe({ name, note });
+  if (!device) {
+    const { adviceForUnbound } = require("./unbound") as typeof import("./unbound");
+    const existing = devices.length > 0 ? devices.map(describeWithId).join(", ") : "none; is the FPGA programmed?";
+    throw new AxiscriptError(
+      "ERR_AXI_NO_SUCH_DEVICE",
+      `Cannot open device ${wanted}: no UIO device has that name. ` +
+        (adviceForUnbound(sysroot, name, note) ?? `Devices: ${existing}`),
+    );
+  }
+  if (found.length > 1) {
+    throw new AxiscriptError(
+      "ERR_AXI_AMBIGUOUS_DEVICE",
+      `Cannot open device ${wanted}: ${found.length} devices have that name. Give a note as well: ` +
+        found.map(describeWithId).join(", "),
+    );
+  }
+  return device;
+}
+
+/**
+ * As {@link findUioDevice}, but gives a device that is about to appear some time: after an overlay was applied, drivers
+ * bind and device files are made a moment later.
+ */
+export function awaitUioDevice(sysroot: Sysroot, name: string, note: string, timeoutMs: number): UioDeviceInfo {
+  const appeared = () =>
+    listUioDevices(sysroot).some((device) => matches(device, name, note) && hasFile(sysroot, device));
+  waitUntil(appeared, timeoutMs);
+  return findUioDevice(sysroot, name, note);
+}
+
+function matches(device: UioDeviceInfo, name: string, note: string): boolean {
+  return (device.name === name || device.id === name) && (note === "" || device.note === note);
+}
+
+function hasFile(sysroot: Sysroot, device: UioDeviceInfo): boolean {
+  return existsSync(sysroot.path(`/dev/${device.id}`));
+}
+
+/** A device's registers, ready to be mapped, and its interrupt. */
+export interface UioWindow extends DeviceWindow {
+  /** Of use while the device's file is open. Made when it is first asked for. */
+  readonly interrupt: () => UioInterrupt;
+}
+
+/**
+ * Opens the first register range of a device for the gate, for one opener alone: the device file is locked (flock) until
+ * it is closed.
+ *
+ * @param shared together with others who open it so
+ * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is nothing to map, or no right to; ERR_AXI_DEVICE_IN_USE
+ */
+export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = false): UioWindow {
+  const deviceName = describe(device);
+  const [map] = device.maps;
+  if (!map || !(map.lengthBytes >= 4) || !(map.offsetBytes >= 0)) {
+    throw new AxiscriptError(
+      "ERR_AXI_DEVICE_ACCESS",
+      `Cannot map device ${deviceName} (${device.id}): it has no registers.`,
+    );
+  }
+  const path = sysroot.path(`/dev/${device.id}`);
+  let fd: number;
+  try {
+    // So that a read for interrupts never blocks.
+    fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = errnoCode(cause);
+    const advice =
+      code === "EACCES" || code === "EPERM"
+        ? `you may not open ${path}. Run as root, or give your group the right with a udev rule.`
+        : `opening ${path} gave ${code}.`;
+    throw new AxiscriptError("ERR_AXI_DEVICE_ACCESS", `Cannot open device ${deviceName}: ${advice}`, { cause });
+  }
+  if (!(shared ? tryLockFileShared(fd) : tryLockFile(fd))) {
+    const holders = lockHolders(fstatSync(fd, { bigint: true }));
+    closeSync(fd);
+    throw inUse(deviceName, device, holders, shared);
+  }
+  // A regular file in place of a device can be too short, and a load behind its end would end this process.
+  const stat = fstatSync(fd);
+  const neededBytes = map.index * pageSizeBytes + map.offsetBytes + map.lengthBytes;
+  if (stat.isFile() && stat.size < neededBytes) {
+    closeSync(fd);
+    throw new AxiscriptError(
+      "ERR_AXI_DEVICE_ACCESS",
+      `Cannot map device ${deviceName}: ${path} has ${stat.size} bytes, its map says ${neededBytes}.`,
+    );
+  }
+  const fileOffset = map.index * pageSizeBytes;
+  const mappedBytes = Math.ceil((map.offsetBytes + map.lengthBytes) / pageSizeBytes) * pageSizeBytes;
+  return {
+    deviceName,
+    fd,
+    fileOffset,
+    startBytes: map.offsetBytes,
+    lengthBytes: map.lengthBytes & ~3,
+    interrupt: lazyInterrupt(deviceName, fd, fileOffset + mappedBytes, stat.isFile()),
+  };
+}
+
+/** Who has which devices open, one line for each device that is: `process 4711 (node) has AxiProxy:hpc (uio1) open`. */
+export function usersOfUioDevices(sysroot: Sysroot): string[] {
+  return listUioDevices(sysroot).flatMap((device) => {
+    const file = statSync(sysroot.path(`/dev/${device.id}`), { bigint: true, throwIfNoEntry: false });
+    const holders = file ? lockHolders(file) : [];
+    return holders.length > 0 ? `${nameHolders(holders)} has ${describeWithId(device)} open` : [];
+  });
+}
+
+function nameHolders(holders: readonly FileHolder[]): string {
+  const names = holders.map(({ pid, command }) =>
+    pid === process.pid ? `this process (${pid})` : `process ${pid} (${command})`,
+  );
+  return names.join(", ");
+}
+
+function inUse(
+  deviceName: string,
+  { id }: UioDeviceInfo,
+  holders: readonly FileHolder[],
+  shared: boolean,
+): AxiscriptError {
+  const advice = shared
+    ? "It was not opened for sharing there. Wait until it is closed."
+    : "Wait until it is closed, or open it for sharing on both sides (UioDevice.openShared).";
+  return new AxiscriptError(
+    "ERR_AXI_DEVICE_IN_USE",
+    `Cannot open device ${deviceName} (${id}): ${nameHolders(holders) || "somebody else"} has it open. ${advice}`,
+  );
+}
+
+/** Interrupts are news from the opening of the device on; what waits for them is loaded when somebody does. */
+function lazyInterrupt(deviceName: string, fd: number, interruptPosition: number, isFile: boolean): () => UioInterrupt {
+  // A kernel's device keeps that count to itself.
+  const interruptsAtOpen = isFile ? countInFile(fd, interruptPosition) : undefined;
+  const source: InterruptSource = { deviceName, fd, interruptPosition, interruptsAtOpen };
+  let interrupt: UioInterrupt | undefined;
+  return () => {
+    if (interrupt) return interrupt;
+    const loaded = require("./uio-interrupt") as typeof import("./uio-interrupt");
+    interrupt = new loaded.UioInterrupt(source);
+    return interrupt;
+  };
+}
+
+/** `undefined` if the file ends before. */
+function countInFile(fd: number, position: number): number | undefined {
+  const word = new Int32Array(1);
+  return readSync(fd, word, 0, word.byteLength, position) === word.byteLength ? word[0] : undefined;
+}
+
+/** How messages name a device: `AxiProxy:hpc`. */
+function describe({ name, note }: { name: string; note: string }): string {
+  return note === "" ? name : `${name}:${note}`;
+}
+
+/** `AxiProxy:hpc (uio1)`. */
+export function describeWithId(device: UioDeviceInfo): string {
+  return `${describe(device)} (${device.id})`;
+}
