@@ -1,0 +1,480 @@
+import { closeSync, readFileSync } from "node:fs";
+import type { DeviceDescription, RegisterAccess, RegisterDescription } from "../devices/description";
+import type { UioInterrupt } from "../devices/uio-interrupt";
+import { AxiscriptError, hex, messageOf } from "../errors";
+import { pageSizeBytes, tryLockTurn, unlockTurn } from "../native/libc";
+import { overlayFile, removeOverlay } from "../native/memory-overlay";
+import { clearRules, heldRegisters, writeRules } from "./device-rules";
+import { GrantedMemory } from "./granted-memory";
+import { identify } from "./identify";
+import {
+  FIRST_WINDOW_OFFSET,
+  GATE_MEMORY_PAGES,
+  HELD_DISTANCE,
+  NO_WINDOW,
+  PROGRAM,
+  WINDOW_COUNT,
+  WINDOW_ENTRY,
+  WINDOWS_END,
+} from "./layout";
+import { gateModulePath } from "./module-file";
+import { denial, refusal } from "./refusals";
+
+/** How long a poll sleeps after it has spun for a while, and a wait for a device between two looks. */
+const POLL_SLEEP_MS = 0.05;
+const SLOT_MASK = WINDOW_COUNT - 1;
+/** After so many windows a slot gives their numbers again: they are not negative in 32 bits. */
+const NUMBERS_OF_A_SLOT = 2 ** 31 / WINDOW_COUNT;
+/** More registers than any device has to tell that it is idle. */
+const MAX_IDLE_CONDITIONS = 64;
+
+interface Slot {
+  /** Where its pages begin in the gate's memory. */
+  readonly offset: number;
+  readonly mappedBytes: number;
+  /** How many windows have been in it. */
+  uses: number;
+  open: OpenWindow | undefined;
+}
+
+interface OpenWindow extends DeviceWindow {
+  readonly id: number;
+  /** Address of its first register in the gate's memory. */
+  readonly start: number;
+  /** As scripts declare it for devices without a description. */
+  readonly idle: IdleCondition[];
+}
+
+/** What holds while a device has no transfer under way: `(register & mask) == value`. */
+export interface IdleCondition {
+  readonly offset: number;
+  readonly mask: number;
+  readonly value: number;
+}
+
+/** A device that may be using memory. `unknown`: nobody has said how it shows that it is idle. */
+export interface ActiveDevice {
+  readonly deviceName: string;
+  readonly state: "busy" | "unknown";
+}
+
+/** A device's registers, ready to be mapped. */
+export interface DeviceWindow {
+  /** What messages call the device. */
+  readonly deviceName: string;
+  /** The file to map, open for reading and writing. The gate takes it over, and closes it with the window. */
+  readonly fd: number;
+  /** Where the mapping begins in the file; a multiple of the page size. */
+  readonly fileOffset: number;
+  /** Where the registers begin in the mapping; a multiple of 8. */
+  readonly startBytes: number;
+  /** How many bytes of registers there are; a multiple of 4. */
+  readonly lengthBytes: number;
+  /** What is known of the device; absent: nothing, and its transfers are not checked. */
+  readonly description?: DeviceDescription;
+  /** Others may have it open too: transfers are started only between {@link Gate.acquire} and {@link Gate.release}. */
+  readonly shared?: boolean;
+  /** Of use while the window is open. */
+  readonly interrupt?: () => UioInterrupt;
+}
+
+/** The gate's functions in the form in which a script imports them. */
+export interface GateExports {
+  readonly read32: (window: number, offset: number) => number;
+  readonly write32: (window: number, offset: number, value: number) => void;
+  readonly read64: (window: number, offset: number) => bigint;
+  readonly write64: (window: number, offset: number, value: bigint) => void;
+  readonly poll32: (window: number, offset: number, mask: number, value: number, timeoutMs: number) => number;
+}
+
+/** What the host alone may call. */
+interface HostExports {
+  readonly deviceLoad: (address: number) => number;
+  readonly deviceStore: (address: number, value: number) => void;
+  readonly isIdle: (program: number) => number;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * The only way from a script to a device's registers: a WebAssembly module with a memory of its own that holds the
+ * device windows. An access that a device's description does not allow, or outside of a window, is refused with
+ * ERR_AXI_GATE, and a transfer outside of granted memory with ERR_AXI_DMA_REFUSED, before the device sees anything of
+ * it. After a refusal every window is shut: a script that goes on nevertheless reaches no device any more.
+ */
+export class Gate {
+  /** To be given to a script's imports as they are: a call then costs no JavaScript. */
+  readonly exports: GateExports;
+  /** The memory that the script's transfers may use. */
+  readonly granted: GrantedMemory;
+  readonly #host: HostExports;
+  readonly #memory: WebAssembly.Memory;
+  readonly #table: Int32Array;
+  /** What lies in each slot of the table. A closed slot keeps its pages for the next window that fits. */
+  readonly #slots: Slot[] = [];
+  /** Devices whose windows were closed, and which do not say whether they are at work. */
+  readonly #leftActive = new Set<string>();
+  readonly #sleeper = new Int32Array(new SharedArrayBuffer(4));
+  #nextOffset = FIRST_WINDOW_OFFSET;
+  #pollStarted = 0;
+  #refusal: AxiscriptError | undefined;
+
+  /** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
+  constructor() {
+    try {
+      this.#memory = new WebAssembly.Memory({ initial: GATE_MEMORY_PAGES, maximum: GATE_MEMORY_PAGES });
+    } catch (cause) {
+      const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
+      throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
+    }
+    this.#table = new Int32Array(this.#memory.buffer, 0, (WINDOW_COUNT * WINDOW_ENTRY.bytes) / 4);
+    for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
+    this.granted = new GrantedMemory(this.#memory.buffer);
+    compiled ??= new WebAssembly.Module(readFileSync(gateModulePath(process.arch === "arm64" ? "arm64" : "x64")));
+    const instance = new WebAssembly.Instance(compiled, {
+      host: {
+        deny: (window: number, offset: number, access: number) => this.#deny(window, offset >>> 0, access),
+        refuse: (window: number, offset: number, reason: number, transfer: number) =>
+          this.#refuse(window, offset, reason, transfer),
+        pause: (timeoutMs: number, round: number) => this.#pause(timeoutMs, round),
+        memory: this.#memory,
+      },
+    });
+    const { deviceLoad, deviceStore, isIdle, ...forScripts } = instance.exports as unknown as GateExports & HostExports;
+    this.exports = forScripts;
+    this.#host = { deviceLoad, deviceStore, isIdle };
+  }
+
+  /** Why the gate was shut, if it was. */
+  get refusal(): AxiscriptError | undefined {
+    return this.#refusal;
+  }
+
+  /**
+   * Maps a device's registers. If the device has a description, it is identified before anything else is touched.
+   *
+   * @returns the number by which a script calls the window. Numbers of closed windows are not given again before their
+   *   slot has had 2^23 others: the low 8 bits are a slot, the others count its uses
+   * @throws AxiscriptError ERR_AXI_TOO_MANY_WINDOWS, ERR_AXI_DEVICE_ACCESS, ERR_AXI_WRONG_DEVICE, ERR_AXI_DESCRIPTION
+   */
+  open(window: DeviceWindow): number {
+    const { deviceName, fd, fileOffset, startBytes, lengthBytes } = window;
+    const mappedBytes = Math.ceil((startBytes + lengthBytes) / pageSizeBytes) * pageSizeBytes;
+    try {
+      if (this.#refusal) throw this.#refusal;
+      const index = this.#findSlot(mappedBytes);
+      const slot = this.#slots[index];
+      if (!slot) throw this.#full(window);
+      try {
+        overlayFile(this.#memory, slot.offset, mappedBytes, fd, fileOffset);
+      } catch (cause) {
+        const message = `Cannot map ${lengthBytes} bytes of device ${deviceName}: ${messageOf(cause)}`;
+        throw new AxiscriptError("ERR_AXI_DEVICE_ACCESS", message, { cause });
+      }
+      const start = slot.offset + startBytes;
+      try {
+        this.#describe(index, start, window);
+      } catch (error) {
+        removeOverlay(this.#memory, slot.offset, slot.mappedBytes);
+        throw error;
+      }
+      const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
+      slot.open = { ...window, id, start, idle: [] };
+      this.#table.set([start, lengthBytes, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
+      return id;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  #describe(index: number, start: number, { deviceName, lengthBytes, description, shared }: DeviceWindow): void {
+    const place = { index, start, lengthBytes };
+    if (!description) {
+      clearRules(this.#memory.buffer, place);
+      return;
+    }
+    writeRules(this.#memory.buffer, place, description, shared !== true);
+    const read = ({ offset }: RegisterDescription) => this.#host.deviceLoad(start + offset);
+    identify(deviceName, description, read);
+    const held = new Int32Array(this.#memory.buffer);
+    for (const { offset, widthBits, access } of heldRegisters(description)) {
+      for (let at = start + offset; at < start + offset + widthBits / 8; at += 4) {
+        held[(at + HELD_DISTANCE) / 4] = access === "WO" ? 0 : this.#host.deviceLoad(at);
+      }
+    }
+  }
+
+  /** The interrupt of a window's device, or `undefined` if there is no such window. */
+  interruptOf(window: number): UioInterrupt | undefined {
+    return this.#find(window)?.interrupt?.();
+  }
+
+  /** How many bytes of registers a window has, or `undefined` if there is no such window. */
+  lengthOf(window: number): number | undefined {
+    return this.#find(window)?.lengthBytes;
+  }
+
+  /**
+   * Adds to how a device without a description shows that it is idle: all its conditions hold, asked in the order in
+   * which they were added. What a description says counts instead, where there is one. False if there is no such window.
+   *
+   * @throws AxiscriptError ERR_AXI_GATE if the register is not in the window; ERR_AXI_BAD_ARGUMENT if there are too many
+   */
+  addIdleCondition(window: number, condition: IdleCondition): boolean {
+    const open = this.#find(window);
+    if (!open) return false;
+    this.exports.read32(window, condition.offset);
+    if (open.idle.length >= MAX_IDLE_CONDITIONS) {
+      throw new AxiscriptError(
+        "ERR_AXI_BAD_ARGUMENT",
+        `Cannot add a condition for device ${open.deviceName} to be idle: it has ${MAX_IDLE_CONDITIONS}, which is the most.`,
+      );
+    }
+    open.idle.push(condition);
+    return true;
+  }
+
+  /**
+   * Copies from a part of a device that behaves like memory, each word once and in order.
+   *
+   * @param offset in bytes, a multiple of 4
+   * @returns false if there is no such window
+   * @throws AxiscriptError ERR_AXI_BAD_ARGUMENT unless the description says that all of it is memory to be read
+   */
+  readBlock(window: number, offset: number, into: Uint32Array): boolean {
+    const from = this.#block(window, offset, into.length, "WO");
+    if (!from) return false;
+    for (let index = 0; index < into.length; index++) into[index] = from[index] ?? 0;
+    return true;
+  }
+
+  /** As {@link readBlock}, into a part of a device that may be written. */
+  writeBlock(window: number, offset: number, data: Uint32Array): boolean {
+    const to = this.#block(window, offset, data.length, "RO");
+    if (!to) return false;
+    this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] = 1;
+    for (let index = 0; index < data.length; index++) to[index] = data[index] ?? 0;
+    return true;
+  }
+
+  /** The words of a block that lies in one memory of a device, whose access is not the one named. */
+  #block(window: number, offset: number, words: number, forbidden: RegisterAccess): Uint32Array | undefined {
+    const open = this.#find(window);
+    if (!open || this.#refusal) return undefined;
+    const end = offset + words * 4;
+    const memory = open.description?.memories.find(
+      (each) => each.offset <= offset && end <= each.offset + each.lengthBytes,
+    );
+    if (memory && memory.access !== forbidden && offset % 4 === 0) {
+      return new Uint32Array(this.#memory.buffer, open.start + offset, words);
+    }
+    const known = open.description?.memories.map(({ name, offset, lengthBytes, access }) => {
+      return `${name} (${access}) from ${hex(offset)} to ${hex(offset + lengthBytes)}`;
+    });
+    throw new AxiscriptError(
+      "ERR_AXI_BAD_ARGUMENT",
+      `Cannot copy ${words * 4} bytes at offset ${hex(offset)} of device ${open.deviceName}: its description must say ` +
+        `that they behave like memory, and the offset is a multiple of 4. Such parts: ${known?.join(", ") || "none"}.`,
+    );
+  }
+
+  /**
+   * Takes a shared device for this script alone, to start transfers.
+   *
+   * @returns false if another one has it for longer than `timeoutMs`; true at once for a device that is not shared
+   */
+  acquire(window: number, timeoutMs: number): boolean | undefined {
+    const open = this.#find(window);
+    if (!open?.shared) return open && true;
+    const deadline = performance.now() + timeoutMs;
+    while (!tryLockTurn(open.fd)) {
+      if (performance.now() >= deadline) return false;
+      Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
+    }
+    // What another script has left under way is not known here.
+    const program = this.#programOf(open.id);
+    program[PROGRAM.started / 4] = 1;
+    program[PROGRAM.turn / 4] = 1;
+    return true;
+  }
+
+  /**
+   * Gives a shared device back to the others.
+   *
+   * @returns false while a transfer is under way
+   */
+  release(window: number): boolean | undefined {
+    const open = this.#find(window);
+    if (!open?.shared) return open && true;
+    if (this.#activity(open)?.state === "busy") return false;
+    const program = this.#programOf(open.id);
+    program[PROGRAM.turn / 4] = 0;
+    // What is under way from now on is not this script's.
+    program[PROGRAM.everStarted / 4] = 0;
+    unlockTurn(open.fd);
+    return true;
+  }
+
+  /** The devices that were made to do something, and which are not known to be idle now. */
+  activeDevices(): ActiveDevice[] {
+    const windows = this.#openWindows();
+    const active = windows.flatMap((open) => this.#activity(open) ?? []);
+    // A device that is open again may say by now how it shows that it is idle.
+    for (const open of windows) if (this.#isIdle(open)) this.#leftActive.delete(open.deviceName);
+    return [...active, ...[...this.#leftActive].map((deviceName) => ({ deviceName, state: "unknown" as const }))];
+  }
+
+  /**
+   * Waits until no device is at work, and brings those that are idle to rest as their descriptions say.
+   *
+   * @param timeoutMs how long to wait
+   */
+  bringToRest(timeoutMs: number): void {
+    const deadline = performance.now() + timeoutMs;
+    while (this.activeDevices().some(({ state }) => state === "busy") && performance.now() < deadline) {
+      Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
+    }
+    for (const open of this.#openWindows()) {
+      const { description, start, id } = open;
+      const isMine = !open.shared || this.#programOf(id)[PROGRAM.turn / 4] === 1;
+      if (!description || !isMine || !this.#wasWritten(id) || this.#activity(open)) continue;
+      for (const { register, value } of description.rest) this.#host.deviceStore(start + register.offset, value);
+    }
+  }
+
+  #activity(open: OpenWindow): ActiveDevice | undefined {
+    const { deviceName, description, id } = open;
+    if (description?.dma === "none" || !this.#wasWritten(id)) return undefined;
+    if (description && this.#programOf(id)[PROGRAM.everStarted / 4] === 0) return undefined;
+    if (!description && open.idle.length === 0) return { deviceName, state: "unknown" };
+    return this.#isIdle(open) ? undefined : { deviceName, state: "busy" };
+  }
+
+  /** False, too, if nobody has said how the device shows it. */
+  #isIdle({ description, idle, start, id }: OpenWindow): boolean {
+    if (description) return this.#host.isIdle(PROGRAM.offset + (id & SLOT_MASK) * PROGRAM.bytes) === 1;
+    const holds = ({ offset, mask, value }: IdleCondition) =>
+      (this.#host.deviceLoad(start + offset) & mask) === (value | 0);
+    return idle.length > 0 && idle.every(holds);
+  }
+
+  /**
+   * Unmaps a window.
+   *
+   * @returns false if there is no such window, or it was closed before
+   * @throws AxiscriptError ERR_AXI_DEVICE_BUSY while its device is at work: nobody would see when it is done
+   */
+  close(window: number): boolean {
+    const open = this.#find(window);
+    if (!open) return false;
+    const activity = this.#activity(open);
+    if (activity?.state === "busy") {
+      throw new AxiscriptError(
+        "ERR_AXI_DEVICE_BUSY",
+        `Cannot close device ${open.deviceName}: a transfer is under way. Wait until it is done.`,
+      );
+    }
+    if (activity) this.#leftActive.add(activity.deviceName);
+    this.#unmap(open);
+    return true;
+  }
+
+  /**
+   * Unmaps every window.
+   *
+   * @throws AxiscriptError ERR_AXI_DEVICE_BUSY if a device is at work; the others may be closed then
+   */
+  closeIdle(): void {
+    for (const { id } of this.#openWindows()) this.close(id);
+  }
+
+  /** Unmaps every window, whatever its device is doing. */
+  closeAll(): void {
+    for (const open of this.#openWindows()) this.#unmap(open);
+  }
+
+  #unmap({ id, fd }: OpenWindow): void {
+    const slot = this.#slots[id & SLOT_MASK];
+    if (!slot) return;
+    this.#shut(id);
+    removeOverlay(this.#memory, slot.offset, slot.mappedBytes);
+    slot.open = undefined;
+    closeSync(fd);
+  }
+
+  #find(window: number): OpenWindow | undefined {
+    const open = this.#slots[window & SLOT_MASK]?.open;
+    return open?.id === window ? open : undefined;
+  }
+
+  #openWindows(): OpenWindow[] {
+    return this.#slots.flatMap(({ open }) => open ?? []);
+  }
+
+  #wasWritten(window: number): boolean {
+    return this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] === 1;
+  }
+
+  #programOf(window: number): Int32Array {
+    const offset = PROGRAM.offset + (window & SLOT_MASK) * PROGRAM.bytes;
+    return new Int32Array(this.#memory.buffer, offset, PROGRAM.bytes / 4);
+  }
+
+  /** Length 0 refuses every offset, whatever the number. What was noted of the device stays. */
+  #shut(window: number): void {
+    const entry = ((window & SLOT_MASK) * WINDOW_ENTRY.bytes) / 4;
+    this.#table[entry + WINDOW_ENTRY.length / 4] = 0;
+    this.#table[entry + WINDOW_ENTRY.id / 4] = NO_WINDOW;
+  }
+
+  /** A free slot with enough pages, made if need be; -1 if there is no room. */
+  #findSlot(mappedBytes: number): number {
+    const free = this.#slots.findIndex((slot) => slot.open === undefined && slot.mappedBytes >= mappedBytes);
+    if (free >= 0) return free;
+    if (this.#slots.length >= WINDOW_COUNT || this.#nextOffset + mappedBytes > WINDOWS_END) return -1;
+    this.#slots.push({ offset: this.#nextOffset, mappedBytes, uses: 0, open: undefined });
+    this.#nextOffset += mappedBytes;
+    return this.#slots.length - 1;
+  }
+
+  #full({ deviceName, lengthBytes }: DeviceWindow): AxiscriptError {
+    return new AxiscriptError(
+      "ERR_AXI_TOO_MANY_WINDOWS",
+      `Cannot map ${lengthBytes} bytes of device ${deviceName}: the gate holds at most ${WINDOW_COUNT} windows of ` +
+        `together ${WINDOWS_END - FIRST_WINDOW_OFFSET} bytes; ${this.#openWindows().length} are open. Close one.`,
+    );
+  }
+
+  #deny(window: number, offset: number, access: number): never {
+    throw this.#shutAfter(() => denial(window, offset, access, this.#find(window)));
+  }
+
+  #refuse(window: number, offset: number, reason: number, transferIndex: number): never {
+    throw this.#shutAfter(() => {
+      const open = this.#find(window);
+      if (!open) return denial(window, offset, -1, undefined);
+      const { description, start } = open;
+      const transfer = description && description.dma !== "none" ? description.dma.transfers[transferIndex] : undefined;
+      const held = new DataView(this.#memory.buffer, start + HELD_DISTANCE);
+      const read = ({ offset, widthBits }: RegisterDescription) =>
+        widthBits === 64 ? held.getBigUint64(offset, true) : BigInt(held.getUint32(offset, true));
+      return refusal(reason, offset, transfer, open, { read });
+    });
+  }
+
+  /** A script can catch what a host function throws; it goes on without devices then. */
+  #shutAfter(explain: () => AxiscriptError): AxiscriptError {
+    this.#refusal ??= explain();
+    for (const { id } of this.#openWindows()) this.#shut(id);
+    return this.#refusal;
+  }
+
+  #pause(timeoutMs: number, round: number): number {
+    const now = performance.now();
+    if (round === 0) this.#pollStarted = now;
+    if (now - this.#pollStarted >= timeoutMs) return 1;
+    Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
+    return 0;
+  }
+}

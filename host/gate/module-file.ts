@@ -1,0 +1,9 @@
+import { join } from "node:path";
+
+/** The module's name, which V8 shows in the URL of its stack frames. */
+export const GATE_MODULE_NAME = "axiscript.gate";
+
+/** Where the build puts the gate's module for an architecture, as `process.arch` names it. */
+export function gateModulePath(architecture: "x64" | "arm64"): string {
+  return join(__dirname, `gate-${architecture}.wasm`);
+}
