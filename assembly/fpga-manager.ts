@@ -1,0 +1,50 @@
+import { fpgaIsProgrammed, fpgaProgram, fpgaRemove, fpgaState } from "./abi";
+import { check } from "./errors";
+
+/** The longest state that kernels report is far below this. */
+const STATE_BYTES: i32 = 256;
+
+/**
+ * Programs the FPGA through the kernel's FPGA manager and a device-tree overlay.
+ *
+ * @example
+ * const fpga = new FpgaManager();
+ * if (!fpga.isProgrammed()) fpga.programBitstream("/lib/firmware/a.bit.bin", "/lib/firmware/a.dtbo");
+ */
+export class FpgaManager {
+  /** Whether a design of ours is loaded and its overlay applied. */
+  isProgrammed(): bool {
+    return check(fpgaIsProgrammed()) != 0;
+  }
+
+  /**
+   * Loads a bitstream with its overlay, so that the design's devices appear.
+   *
+   * @param bitstream path of the `.bit.bin`
+   * @param overlay path of the `.dtbo`; its `firmware-name` is the bitstream's file name
+   */
+  programBitstream(bitstream: string, overlay: string): void {
+    const bitstreamBytes = String.UTF8.encode(bitstream);
+    const overlayBytes = String.UTF8.encode(overlay);
+    check(
+      fpgaProgram(
+        changetype<usize>(bitstreamBytes),
+        bitstreamBytes.byteLength,
+        changetype<usize>(overlayBytes),
+        overlayBytes.byteLength,
+      ),
+    );
+  }
+
+  /** Removes the overlay and with it the design's devices. The FPGA keeps its configuration. */
+  remove(): void {
+    check(fpgaRemove());
+  }
+
+  /** The manager's state, for example `operating` or `unknown`. */
+  get state(): string {
+    const buffer = new ArrayBuffer(STATE_BYTES);
+    const length = check(fpgaState(changetype<usize>(buffer), STATE_BYTES));
+    return String.UTF8.decodeUnsafe(changetype<usize>(buffer), min(length, STATE_BYTES));
+  }
+}
