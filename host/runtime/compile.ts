@@ -1,0 +1,201 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, extname, join, relative, resolve } from "node:path";
+import type { Transform } from "assemblyscript/asc";
+import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import type { SourceFile } from "./compile-cache";
+import { KeepSourcePositions } from "./source-positions";
+import { type CompiledScript, loadWasm, readScript } from "./script";
+
+/** asc's optimisation levels: speed 0 to 3, `s` and `z` for size. */
+export const OPTIMIZATION_LEVELS = ["0", "1", "2", "3", "s", "z"] as const;
+export type OptimizationLevel = (typeof OPTIMIZATION_LEVELS)[number];
+
+export interface CompileOptions {
+  /** `"2"` if absent. */
+  readonly optimize?: OptimizationLevel;
+  /** Where compiled scripts are kept, by content; `false`: nowhere. Absent: `axiscript` in the user's cache directory. */
+  readonly cacheDirectory?: string | false;
+  /** Called when the compiler is started, which takes a second or two; not when the result was in the cache. */
+  readonly onCompile?: (path: string) => void;
+  /** Also produce the text format (never cached). */
+  readonly textFormat?: (wat: string) => void;
+}
+
+const PACKAGE = findPackage(__dirname);
+const SDK_PACKAGE = "axiscript";
+const WASI_SHIM = "@assemblyscript/wasi-shim";
+const OUTPUT = "script.wasm";
+
+/**
+ * Makes a script ready to run: loads a `.wasm`, compiles a `.ts`.
+ *
+ * The compiler is loaded only when it is needed: compiled scripts run where AssemblyScript is not installed.
+ *
+ * @param path a `.ts` or `.wasm` file
+ * @throws AxiscriptError ERR_AXI_USAGE for another sort of file; ERR_AXI_SCRIPT_NOT_FOUND; ERR_AXI_COMPILE with the
+ *   compiler's diagnostics; ERR_AXI_NO_COMPILER; ERR_AXI_IO
+ * @example
+ * const script = await compileScript("examples/numpy-acceleration.ts", { optimize: "3" });
+ */
+export async function compileScript(path: string, options: CompileOptions = {}): Promise<CompiledScript> {
+  return compileScriptWith(path, options, compile);
+}
+
+/** Starts the compiler; for the options see asc. */
+export type Compiler = (
+  path: string,
+  flags: readonly string[],
+  options: Pick<CompileOptions, "onCompile" | "textFormat">,
+) => Promise<CompilerOutput>;
+
+/** As {@link compileScript}, with a compiler that is called if the result is not in the cache. */
+export async function compileScriptWith(
+  path: string,
+  options: CompileOptions,
+  compiler: Compiler,
+): Promise<CompiledScript> {
+  const extension = extname(path);
+  if (extension === ".wasm") return loadWasm(path);
+  if (extension !== ".ts") {
+    throw new AxiscriptError("ERR_AXI_USAGE", `Cannot run ${path}: a script is a .ts or a .wasm file.`);
+  }
+  readScript(path);
+
+  const { CompileCache } = await import("./compile-cache.js");
+  const flags = [`-O${options.optimize ?? "2"}`];
+  const directory = options.textFormat ? false : options.cacheDirectory;
+  const cache = new CompileCache(directory, [resolve(path), process.cwd(), packageVersion(), ...flags]);
+  const cached = cache.load();
+  const output = cached ?? (await compiler(path, flags, options));
+  if (!cached) cache.store(output);
+  return { path, wasm: output.wasm, sourceMap: output.sourceMap, sourceDirectory: process.cwd() };
+}
+
+/** What the compiler makes of a script. */
+export interface CompilerOutput {
+  readonly wasm: Uint8Array;
+  readonly sourceMap: () => string;
+  readonly sources: readonly SourceFile[];
+}
+
+/**
+ * Compiles on the calling thread, which is blocked for a second or two.
+ *
+ * @throws AxiscriptError ERR_AXI_COMPILE, ERR_AXI_NO_COMPILER
+ */
+export const compile: Compiler = async (path, flags, options) => {
+  const { main } = await loadCompiler();
+  options.onCompile?.(path);
+  const files = new SourceFiles(path);
+  const written = new Map<string, string | Uint8Array>();
+  const output = [`--outFile=${OUTPUT}`, ...(options.textFormat ? ["--textFile=script.wat"] : [])];
+  // With "./", so that a name that begins with a dash is not taken for an option.
+  const entry = `./${relative(process.cwd(), path)}`;
+  const compiling = main([entry, ...output, ...flags, `--config=${files.config}`], {
+    transforms: [KeepSourcePositions as unknown as Transform],
+    readFile: (name, base) => files.read(resolve(base, name)),
+    writeFile: (name, contents) => {
+      written.set(name, contents);
+    },
+    listFiles: (name, base) => files.list(resolve(base, name)),
+  });
+  const result = await compiling.catch((cause: unknown) => {
+    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${path}: the compiler failed, ${messageOf(cause)}`, {
+      cause,
+    });
+  });
+  const wasm = written.get(OUTPUT);
+  if (result.error || typeof wasm !== "object") {
+    // asc collects its output in a stream with a toString of its own.
+    // eslint-disable-next-line @typescript-eslint/no-base-to-string
+    const diagnostics = result.stderr.toString().trim() || messageOf(result.error);
+    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${path}:\n${diagnostics}`);
+  }
+  const text = written.get("script.wat");
+  if (typeof text === "string") options.textFormat?.(text);
+  const map = String(written.get(`${OUTPUT}.map`));
+  return { wasm, sourceMap: () => map, sources: files.seen() };
+};
+
+async function loadCompiler() {
+  try {
+    return await import("assemblyscript/asc");
+  } catch (cause) {
+    if (errnoCode(cause) !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new AxiscriptError(
+      "ERR_AXI_NO_COMPILER",
+      "Cannot compile: the package assemblyscript is not installed. Install it, or compile the script elsewhere with " +
+        "axiscript build and run the .wasm here.",
+      { cause },
+    );
+  }
+}
+
+/** What the compiler reads: the script's own files, packages around it, and this package's SDK whatever is installed. */
+class SourceFiles {
+  /** Absolute path of the compiler options. */
+  readonly config = join(PACKAGE, "asconfig.json");
+  readonly #script: string;
+  readonly #seen = new Map<string, string | null>();
+
+  constructor(script: string) {
+    this.#script = resolve(script);
+  }
+
+  read(path: string): string | null {
+    const place = this.#place(path);
+    const known = this.#seen.get(place);
+    if (known !== undefined) return known;
+    const text = readIfPresent(place);
+    this.#seen.set(place, text);
+    return text;
+  }
+
+  list(path: string): string[] | null {
+    try {
+      return readdirSync(this.#place(path)).filter((name) => name.endsWith(".ts"));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Every file that was asked for, with its text; `null` for those that do not exist. */
+  seen(): SourceFile[] {
+    return [...this.#seen].map(([path, text]) => ({ path, text }));
+  }
+
+  /** Where a file really is: packages may be installed further up than asc looks. */
+  #place(path: string): string {
+    const [, inPackages] = /.*\/node_modules\/(.+)$/.exec(path) ?? [];
+    if (inPackages === undefined) return path;
+    if (inPackages.startsWith(`${SDK_PACKAGE}/`)) return join(PACKAGE, inPackages.slice(SDK_PACKAGE.length + 1));
+    const around = inPackages.startsWith(`${WASI_SHIM}/`) ? [PACKAGE] : [dirname(this.#script), process.cwd()];
+    return around.map((start) => findUpwards(start, inPackages)).find((found) => found !== undefined) ?? path;
+  }
+}
+
+/** `node_modules/NAME` in a directory or the nearest one above it. */
+function findUpwards(start: string, name: string): string | undefined {
+  const candidate = join(start, "node_modules", name);
+  if (existsSync(candidate)) return candidate;
+  const parent = dirname(start);
+  return parent === start ? undefined : findUpwards(parent, name);
+}
+
+function findPackage(start: string): string {
+  return existsSync(join(start, "asconfig.json")) ? start : findPackage(dirname(start));
+}
+
+/** This package's version. */
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as { version: string };
+  return manifest.version;
+}
+
+function readIfPresent(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,300 @@
+import { VirtualBoard } from "../board/board";
+import type { Faults } from "../board/fabric";
+import { Sysroot } from "../devices/sysroot";
+import { listUioDevices } from "../devices/uio";
+import { AxiscriptError } from "../errors";
+import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
+import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
+import { type BoardHandle, openBoard } from "./board-handle";
+import type { CompileOptions } from "./compile";
+import { checkPermissionOptions, type PermissionOptions } from "./permissions";
+import { type RunResult, type RunSettings, type RunStreams, runScript } from "./run";
+import type { RunHooks, ScriptThreads } from "./script-threads";
+import { type CompiledScript, loadWasm } from "./script";
+import { MAX_TIMEOUT_MS } from "./time-limit";
+
+/** `auto`: the real system if it has UIO devices, else a virtual board. */
+export type BoardChoice = (typeof BOARD_CHOICES)[number];
+const BOARD_CHOICES = ["auto", "virtual", "linux"] as const;
+
+const MAX_SEED = 2 ** 32 - 1;
+
+export interface RuntimeOptions extends CompileOptions {
+  /** `"auto"` if absent. */
+  readonly board?: BoardChoice;
+  /**
+   * The directory in place of `/`. For a virtual board: where to build it, to be kept for the next time (absent: a
+   * temporary directory). For `linux`: where the kernel's files are; `/` if absent.
+   */
+  readonly sysroot?: string;
+  /** Cores of the virtual board that misbehave, by port, to try error paths. */
+  readonly faults?: Faults;
+  /** Seed of the virtual board's transfer durations; 1 if absent. */
+  readonly seed?: number;
+  /** Directories with device descriptions of the user's own, which come before those of the package. */
+  readonly deviceDirectories?: readonly string[];
+  /**
+   * A file for the record of the virtual board's bus, made anew: one line of JSON for each transfer that a core issued,
+   * `{"core":"axi-proxy@a0010000","port":"hpc","direction":"write","physicalAddress":"0x137302580","lengthBytes":64,"response":"OKAY"}`.
+   * It is complete when the runtime is closed.
+   */
+  readonly busLog?: string;
+  /** What keeps pages in place; absent: the best mechanism that this process may use. */
+  readonly pinMechanism?: PinMechanism;
+  /** What scripts may do, unless a run says otherwise; absent: everything on a virtual board, nothing on real hardware. */
+  readonly permissions?: PermissionOptions;
+}
+
+/** What {@link Runtime.runSync} takes. */
+export interface RunSyncOptions {
+  /** What the script finds in `process.argv` after its own name. */
+  readonly args?: readonly string[];
+  /** Environment variables of the script; none if absent. It sees those that its permissions allow. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The script is stopped after this time, compilation not counted; 1 to 2^32 - 1. Absent: no limit. */
+  readonly timeoutMs?: number;
+  /**
+   * The most that the script's memory may grow to, in bytes; beyond it `memory.grow` fails. From 64 KiB to 4 GiB; half of
+   * this machine's memory if absent.
+   */
+  readonly maxMemoryBytes?: number;
+  /** What this script may do, in place of the runtime's `permissions`. */
+  readonly permissions?: PermissionOptions;
+  /** File to which one JSON object a line is appended for each permission that is used or refused. */
+  readonly audit?: string;
+  /** The script is stopped when it has printed more than this on both streams together. Absent: no limit. */
+  readonly maxOutputBytes?: number;
+  /** File descriptors for the script's standard streams; 0, 1 and 2 if absent. */
+  readonly stdin?: number;
+  readonly stdout?: number;
+  readonly stderr?: number;
+  /**
+   * Told what a person should know and no result says: a fallback that was taken, memory that had to be kept. What it
+   * throws ends the run.
+   */
+  readonly onNote?: (message: string) => void;
+}
+
+/** What {@link Runtime.run} takes. */
+export interface RunOptions extends RunSyncOptions {
+  /** Stops the script when it is triggered: ERR_AXI_ABORTED, with the signal's reason as `cause`. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs scripts on one board. Made by {@link createRuntime}. */
+export interface Runtime {
+  /** What was chosen. */
+  readonly board: "virtual" | "linux";
+  /** The directory in place of `/`. */
+  readonly sysroot: string;
+  /**
+   * Runs a script in a fresh instance and a fresh memory. The board, and with it what is programmed, stays.
+   *
+   * The script runs in a thread of its own, and the caller's event loop goes on turning; several scripts can run at the
+   * same time. The program does not end before the script does. When this settles, however the script ended, its devices
+   * are at rest and all memory is given back. Signals are the program's own: they do not stop the script.
+   *
+   * A time limit is kept by the caller's event loop; if that stands still, the script is stopped up to a second later, and
+   * what the host was doing for it at that moment is not undone.
+   *
+   * @param script path of a `.ts` or `.wasm`, or what `compileScript` gave
+   * @throws AxiscriptError what {@link compileScript} throws; ERR_AXI_LINK, ERR_AXI_NO_ENTRY, ERR_AXI_NOT_WASM;
+   *   ERR_AXI_TRAP, ERR_AXI_ABORT, ERR_AXI_GATE; ERR_AXI_TIMEOUT, ERR_AXI_ABORTED, ERR_AXI_BROKEN_PIPE; ERR_AXI_LIMIT;
+   *   any error of a device, the memory or the FPGA that the script did not handle
+   * @example
+   * const controller = new AbortController();
+   * button.onPress(() => controller.abort());
+   * await runtime.run("script.wasm", { signal: controller.signal, timeoutMs: 60_000 });
+   */
+  run(script: string | CompiledScript, options?: RunOptions): Promise<RunResult>;
+  /**
+   * As {@link Runtime.run}, on the calling thread: its event loop stands still until the script ends, and no timer, promise
+   * or AbortSignal takes effect. SIGINT, SIGTERM and SIGHUP stop the script; in a `Worker`, SIGINT alone. It saves the
+   * start of a thread, some 40 ms.
+   *
+   * A time limit or a signal may cut off the host in the middle of what it does for the script. Devices are brought to rest
+   * all the same, but a descriptor or a pin may stay until the process ends.
+   *
+   * @param script path of a `.wasm`, or what `compileScript` gave: compiling takes an event loop
+   * @throws AxiscriptError as {@link Runtime.run}; ERR_AXI_INTERRUPTED, and not ERR_AXI_ABORTED
+   */
+  runSync(script: string | CompiledScript, options?: RunSyncOptions): RunResult;
+  /**
+   * Stops what runs (ERR_AXI_ABORTED), ends the board and removes its temporary files. Scripts cannot be run afterwards:
+   * ERR_AXI_USAGE.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a board, or opens the real system, for scripts to run on.
+ *
+ * Importing the package throws ERR_AXI_UNSUPPORTED_PLATFORM on other systems than Linux on x86-64 and arm64.
+ *
+ * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range, or a record of the bus
+ *   of a real system; ERR_AXI_IO if the bus cannot be recorded
+ * @example
+ * import { createRuntime } from "axiscript";
+ *
+ * const runtime = await createRuntime({ board: "virtual" });
+ * try {
+ *   const { exitCode } = await runtime.run("script.ts", { args: ["hpc"], timeoutMs: 5000 });
+ *   console.log(`exit code ${exitCode}`);
+ * } finally {
+ *   await runtime.close();
+ * }
+ */
+export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  return createRuntimeWith(options, {});
+}
+
+/** As {@link createRuntime}, with settings for every run on the calling thread that no user should need. */
+export async function createRuntimeWith(
+  options: RuntimeOptions,
+  settings: Pick<RunSettings, "pinner">,
+): Promise<Runtime> {
+  checkInteger("seed the board with", options.seed, 0, MAX_SEED);
+  const choice = options.board ?? "auto";
+  if (!BOARD_CHOICES.includes(choice)) {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot use board "${choice}": it is one of ${BOARD_CHOICES.join(", ")}.`,
+    );
+  }
+  if (options.sysroot === "") {
+    throw new AxiscriptError("ERR_AXI_USAGE", "Cannot use an empty sysroot: name a directory.");
+  }
+  const { pinMechanism } = options;
+  checkPermissionOptions(options.permissions);
+  if (pinMechanism !== undefined && !PIN_MECHANISMS.includes(pinMechanism)) {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot pin with "${pinMechanism}": it is one of ${PIN_MECHANISMS.join(", ")}.`,
+    );
+  }
+  const kind = choice === "auto" ? chooseBoard(options) : choice;
+  if (options.busLog !== undefined && kind === "linux") {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot record the bus in ${options.busLog}: only a virtual board shows its bus, and this is the real system.`,
+    );
+  }
+  const virtual = kind === "virtual" ? new VirtualBoard(options) : undefined;
+  const handle: BoardHandle = {
+    ...{ kind, deviceDirectories: options.deviceDirectories },
+    sysroot: new Sysroot(virtual?.sysroot ?? options.sysroot ?? "/").directory,
+    addressNote: virtual?.addressNote,
+    memory: virtual?.memory,
+  };
+  return new BoardRuntime(handle, options, settings, virtual);
+}
+
+/** A runtime on a board that was chosen. */
+class BoardRuntime implements Runtime {
+  readonly board: "virtual" | "linux";
+  readonly sysroot: string;
+  readonly #handle: BoardHandle;
+  readonly #options: RuntimeOptions;
+  readonly #settings: Pick<RunSettings, "pinner">;
+  readonly #virtual: VirtualBoard | undefined;
+  #threads: ScriptThreads | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    handle: BoardHandle,
+    options: RuntimeOptions,
+    settings: Pick<RunSettings, "pinner">,
+    virtual: VirtualBoard | undefined,
+  ) {
+    this.board = handle.kind;
+    this.sysroot = handle.sysroot;
+    this.#handle = handle;
+    this.#options = options;
+    this.#settings = settings;
+    this.#virtual = virtual;
+  }
+
+  async run(script: string | CompiledScript, options: RunOptions = {}): Promise<RunResult> {
+    // Loaded here, since the command line has no need of it.
+    const beside = require("./run-beside") as typeof import("./run-beside");
+    this.#checkOpen();
+    const { settings, streams, limits } = this.#prepare(options);
+    const { signal, onNote = () => {} } = options;
+    const hooks: RunHooks = { signal, onNote };
+    // Before anything is awaited: a runtime that is closed meanwhile lets nothing more run in them.
+    this.#threads ??= beside.createThreads();
+    const compiled = await beside.compile(script, this.#options, signal);
+    return beside.run(
+      this.#threads,
+      compiled,
+      { board: this.#handle, streams: streams(compiled), settings },
+      limits,
+      hooks,
+    );
+  }
+
+  runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
+    this.#checkOpen();
+    const { settings, streams, limits } = this.#prepare(options);
+    const compiled = typeof script === "object" ? script : loadWasmOnly(script);
+    return runScript(compiled, openBoard(this.#handle), streams(compiled), {
+      ...{ ...settings, ...limits, ...this.#settings },
+      ...(options.onNote && { note: options.onNote }),
+    });
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.#threads?.close();
+    await this.#virtual?.stop();
+  }
+
+  #prepare(options: RunSyncOptions) {
+    const { timeoutMs, maxMemoryBytes, maxOutputBytes, audit } = options;
+    const { args = [], env = {}, stdin = 0, stdout = 1, stderr = 2 } = options;
+    const { pinMechanism } = this.#options;
+    const permissions = options.permissions ?? this.#options.permissions;
+    checkPermissionOptions(permissions);
+    checkInteger("limit a run in milliseconds to", timeoutMs, 1, MAX_TIMEOUT_MS);
+    checkInteger("limit a memory in bytes to", maxMemoryBytes, WASM_PAGE_BYTES, MAX_MEMORY_BYTES);
+    checkInteger("limit the output in bytes to", maxOutputBytes, 0, Number.MAX_SAFE_INTEGER);
+    return {
+      limits: { timeoutMs, maxMemoryBytes },
+      settings: {
+        ...(pinMechanism && { pinMechanism }),
+        ...(permissions && { permissions }),
+        ...(audit !== undefined && { audit }),
+        ...(maxOutputBytes !== undefined && { maxOutputBytes }),
+      },
+      streams: ({ path }: CompiledScript): RunStreams => ({ args: [path, ...args], env, stdin, stdout, stderr }),
+    };
+  }
+
+  #checkOpen(): void {
+    if (!this.#closing) return;
+    throw new AxiscriptError("ERR_AXI_USAGE", "Cannot run a script: the runtime was closed. Create another one.");
+  }
+}
+
+function loadWasmOnly(path: string): CompiledScript {
+  if (path.endsWith(".wasm")) return loadWasm(path);
+  throw new AxiscriptError(
+    "ERR_AXI_USAGE",
+    `Cannot run ${path} at once: runSync takes a .wasm file, or what compileScript gave. Compile it first.`,
+  );
+}
+
+function chooseBoard({ sysroot }: RuntimeOptions): "virtual" | "linux" {
+  return sysroot === undefined && listUioDevices(new Sysroot("/")).length > 0 ? "linux" : "virtual";
+}
+
+function checkInteger(action: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+  throw new AxiscriptError(
+    "ERR_AXI_USAGE",
+    `Cannot ${action} ${value}: it is a whole number from ${least} to ${most}.`,
+  );
+}

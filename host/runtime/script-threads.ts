@@ -1,0 +1,109 @@
+import { AxiscriptError, messageOf } from "../errors";
+import type { RunResult } from "./run";
+import { type RunJob, ScriptThread } from "./script-thread";
+import { timedOut } from "./time-limit";
+
+/** The longest that Node's timers wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What ends a run from outside, and who is told what it says. */
+export interface RunHooks {
+  readonly signal: AbortSignal | undefined;
+  readonly onNote: (message: string) => void;
+}
+
+/** The threads in which one runtime runs scripts: one for each script that runs, and one that waits for the next. */
+export class ScriptThreads {
+  /** Threads that run a script, with what stops it. */
+  readonly #busy = new Map<ScriptThread, (reason: AxiscriptError) => void>();
+  /** Runs and threads that are about to end. */
+  readonly #ending = new Set<Promise<unknown>>();
+  #idle: ScriptThread | undefined;
+  #closed = false;
+
+  /**
+   * Runs a script in a thread.
+   *
+   * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT, ERR_AXI_ABORTED
+   */
+  run(job: Omit<RunJob, "control">, hooks: RunHooks): Promise<RunResult> {
+    const run = this.#run(job, hooks);
+    this.#await(run);
+    return run;
+  }
+
+  /** Stops every script and ends every thread. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const stop of this.#busy.values()) stop(closed());
+    if (this.#idle) this.#await(this.#idle.end());
+    this.#idle = undefined;
+    while (this.#ending.size > 0) await Promise.allSettled(this.#ending);
+  }
+
+  async #run(job: Omit<RunJob, "control">, { signal, onNote }: RunHooks): Promise<RunResult> {
+    if (this.#closed) throw closed();
+    const thread = this.#idle?.alive ? this.#idle : new ScriptThread();
+    this.#idle = undefined;
+    let reason: AxiscriptError | undefined;
+    const stop = (why: AxiscriptError) => {
+      reason ??= why;
+      thread.stop();
+    };
+    const onAbort = () => stop(aborted(signal));
+    let cancelTimer = () => {};
+    const onBegin = () => {
+      const { timeoutMs } = job;
+      if (timeoutMs !== undefined) cancelTimer = after(timeoutMs, () => stop(timedOut(timeoutMs)));
+    };
+    this.#busy.set(thread, stop);
+    signal?.addEventListener("abort", onAbort);
+    try {
+      return await thread.run(job, { onBegin, onNote });
+    } catch (error) {
+      // What the script itself came to before it was stopped goes first.
+      throw reason && error instanceof AxiscriptError && error.code === "ERR_AXI_ABORTED" ? reason : error;
+    } finally {
+      cancelTimer();
+      signal?.removeEventListener("abort", onAbort);
+      this.#busy.delete(thread);
+      this.#giveBack(thread);
+    }
+  }
+
+  #giveBack(thread: ScriptThread): void {
+    if (!thread.alive) return;
+    if (this.#closed || this.#idle) this.#await(thread.end());
+    else this.#idle = thread;
+  }
+
+  #await(end: Promise<unknown>): void {
+    const settled = end.catch(() => undefined).finally(() => this.#ending.delete(settled));
+    this.#ending.add(settled);
+  }
+}
+
+/** The error of a run whose AbortSignal was triggered. */
+export function aborted(signal: AbortSignal | undefined): AxiscriptError {
+  const reason: unknown = signal?.reason;
+  return new AxiscriptError("ERR_AXI_ABORTED", `The script was stopped by its AbortSignal: ${messageOf(reason)}`, {
+    cause: reason,
+  });
+}
+
+function closed(): AxiscriptError {
+  return new AxiscriptError("ERR_AXI_ABORTED", "The script was stopped: its runtime was closed.");
+}
+
+/** As setTimeout, for any time; gives what cancels it. */
+function after(durationMs: number, body: () => void): () => void {
+  const until = performance.now() + durationMs;
+  let timer: NodeJS.Timeout;
+  const wait = () => {
+    const rest = until - performance.now();
+    if (rest <= 0) body();
+    else timer = setTimeout(wait, Math.min(Math.ceil(rest), MAX_TIMER_MS));
+  };
+  timer = setTimeout(wait, Math.min(durationMs, MAX_TIMER_MS));
+  return () => clearTimeout(timer);
+}
