@@ -1,0 +1,119 @@
+import { AxiProxyModel } from "./axi-proxy";
+import type { FabricCore, FabricDesign, ManagerCore } from "./bitstream";
+import type { BurstBus } from "./bus";
+import type { BusLog } from "./bus-log";
+import type { CoreModel } from "./core-model";
+import type { BoardInterrupt } from "./interrupt";
+import { PortBus } from "./port";
+import { type Port, PortTimer } from "./port-timing";
+import type { Fault } from "./transfer-core";
+import type { UioNode } from "./uio-class";
+
+/** Faults by the port of the cores that have them. */
+export type Faults = Partial<Record<Port, Fault>>;
+
+/** What the cores have in common. */
+export interface FabricOptions {
+  readonly bus: BurstBus;
+  readonly faults: Faults;
+  /** Gives numbers from 0 up to, not including, 1. */
+  readonly random: () => number;
+  /** Where transfers are written down. */
+  readonly busLog: BusLog | undefined;
+}
+
+/** A core that serves a device's registers. */
+interface ConnectedCore {
+  readonly registers: Int32Array;
+  readonly model: CoreModel;
+  /** What its interrupt line ends in, while that device is there. */
+  interrupt: BoardInterrupt | undefined;
+}
+
+/** The FPGA: the cores that a bitstream configured, each serving the register file at its address. */
+export class Fabric {
+  readonly #options: FabricOptions;
+  #cores: readonly FabricCore[] = [];
+  /** By bus address. */
+  #connected = new Map<number, ConnectedCore>();
+
+  constructor(options: FabricOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a core is at work by itself. */
+  get underWay(): boolean {
+    for (const { model } of this.#connected.values()) if (model.underWay) return true;
+    return false;
+  }
+
+  /** Replaces the whole configuration. Registers are connected by {@link connect}. */
+  configure(design: FabricDesign): void {
+    this.#cores = design.cores;
+    this.#connected = new Map();
+  }
+
+  /**
+   * Puts the register files of these devices on the bus. A device whose address holds no core reads as zeros. A core
+   * whose device was removed goes on serving whoever has it mapped: an overlay that goes does not unprogram the FPGA.
+   *
+   * @param nodes all devices that there are
+   */
+  connect(nodes: readonly UioNode[]): void {
+    for (const connected of this.#connected.values()) connected.interrupt = undefined;
+    for (const { device, registers, interrupt } of nodes) {
+      const core = this.#cores.find(({ address }) => address === device.address);
+      if (!core) continue;
+      const before = this.#connected.get(device.address);
+      const connected =
+        before?.registers === registers ? before : { registers, model: this.#model(core, registers), interrupt };
+      connected.interrupt = core.kind === "axi-timer" && core.interrupt === device.interrupt ? interrupt : undefined;
+      this.#connected.set(device.address, connected);
+    }
+  }
+
+  /** Lets every core look at its registers. True if one of them had something to do. */
+  poll(): boolean {
+    let active = false;
+    for (const connected of this.#connected.values()) active = pollOne(connected) || active;
+    return active;
+  }
+
+  /** Lets every core restore what software cannot write. */
+  settle(): void {
+    for (const { model } of this.#connected.values()) model.settle();
+  }
+
+  /** The models that a board without the design in question never needs are loaded here. */
+  #model(core: FabricCore, registers: Int32Array): CoreModel {
+    const { faults, random } = this.#options;
+    if (core.kind === "axi-timer") {
+      const { AxiTimerModel } = require("./axi-timer") as typeof import("./axi-timer");
+      return new AxiTimerModel(registers);
+    }
+    const bus = this.#port(core);
+    if (core.kind === "axi-proxy") {
+      return new AxiProxyModel(registers, bus, new PortTimer(core.port, random), faults[core.port]);
+    }
+    const { AxiTrafficGenModel } = require("./axi-traffic-gen") as typeof import("./axi-traffic-gen");
+    const { ThroughputTimer } = require("./throughput") as typeof import("./throughput");
+    return new AxiTrafficGenModel(registers, bus, new ThroughputTimer(core.port, random), faults[core.port]);
+  }
+
+  #port({ kind, address, port }: ManagerCore): PortBus {
+    const { bus, busLog } = this.#options;
+    return new PortBus(bus, { port, core: `${kind}@${address.toString(16)}`, log: busLog });
+  }
+}
+
+function pollOne({ model, interrupt }: ConnectedCore): boolean {
+  let active = model.poll();
+  if (!interrupt) return active;
+  // What software wrote into the registers before it enabled or disabled the interrupt comes first: looking at the
+  // registers again after each of these writes sees to that.
+  while (interrupt.takeControl()) {
+    model.poll();
+    active = true;
+  }
+  return (model.interrupt && interrupt.handle()) || active;
+}

@@ -1,0 +1,39 @@
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoCode } from "../errors";
+import { PATHS } from "./paths";
+
+/** The board's files as the kernel side writes them: readers see the old text or the new one, nothing in between. */
+export class BoardFiles {
+  readonly sysroot: string;
+
+  constructor(sysroot: string) {
+    this.sysroot = sysroot;
+  }
+
+  path(relative: string): string {
+    return join(this.sysroot, relative);
+  }
+
+  /** A file's text; `undefined` if there is no such file. */
+  read(relative: string): string | undefined {
+    try {
+      return readFileSync(this.path(relative), "latin1");
+    } catch (error) {
+      if (errnoCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Replaces a file in one step. */
+  replace(relative: string, text: string): void {
+    const draft = this.path(`${PATHS.private}/draft`);
+    writeFileSync(draft, text);
+    renameSync(draft, this.path(relative));
+  }
+
+  /** A line in the kernel's log. */
+  log(message: string): void {
+    appendFileSync(this.path(PATHS.kernelLog), `[${(performance.now() / 1000).toFixed(6).padStart(12)}] ${message}\n`);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Direction, BurstBus, BurstRun, Response } from "./bus";
+import type { BusLog } from "./bus-log";
+import type { Port } from "./port-timing";
+
+/** The L2 cache's line. */
+const ACP_LINE_BYTES = 64;
+/** One beat of the ACP's 128-bit data bus. */
+const ACP_BEAT_BYTES = 16;
+
+/** Who is on a port, and where its transfers are written down. */
+export interface PortUser {
+  readonly port: Port;
+  /** As in {@link BusLog}. */
+  readonly core: string;
+  readonly log: BusLog | undefined;
+}
+
+/** A port of the processing system: what it does not take never reaches memory, and everything is put on record. */
+export class PortBus implements BurstBus {
+  readonly #memory: BurstBus;
+  readonly #user: PortUser;
+
+  constructor(memory: BurstBus, user: PortUser) {
+    this.#memory = memory;
+    this.#user = user;
+  }
+
+  read(physicalAddress: number, into: Uint8Array): Response {
+    return this.#burst("read", physicalAddress, into);
+  }
+
+  write(physicalAddress: number, data: Uint8Array): Response {
+    return this.#burst("write", physicalAddress, data);
+  }
+
+  readBursts(physicalAddress: number, into: Uint8Array, burstBytes: number): BurstRun[] {
+    return this.#bursts("read", physicalAddress, into, burstBytes);
+  }
+
+  writeBursts(physicalAddress: number, data: Uint8Array, burstBytes: number): BurstRun[] {
+    return this.#bursts("write", physicalAddress, data, burstBytes);
+  }
+
+  #burst(direction: Direction, physicalAddress: number, bytes: Uint8Array): Response {
+    const lengthBytes = bytes.length;
+    const taken = this.#takes(physicalAddress, lengthBytes);
+    const response = taken ? this.#memory[direction](physicalAddress, bytes) : "SLVERR";
+    this.#record(direction, { physicalAddress, lengthBytes, response });
+    return response;
+  }
+
+  #bursts(direction: Direction, physicalAddress: number, bytes: Uint8Array, burstBytes: number): BurstRun[] {
+    const method = direction === "read" ? "readBursts" : "writeBursts";
+    // Bursts of one length that follow each other are all aligned, or none is.
+    const runs: BurstRun[] = this.#takes(physicalAddress, burstBytes)
+      ? this.#memory[method](physicalAddress, bytes, burstBytes)
+      : [{ physicalAddress, lengthBytes: bytes.length, response: "SLVERR" }];
+    for (const run of runs) this.#record(direction, run);
+    return runs;
+  }
+
+  /** The ACP takes whole aligned cache lines, or single aligned beats. Source: Zynq UltraScale+ TRM (UG1085). */
+  #takes(physicalAddress: number, lengthBytes: number): boolean {
+    if (this.#user.port !== "acp") return true;
+    return [ACP_LINE_BYTES, ACP_BEAT_BYTES].some((unit) => lengthBytes === unit && physicalAddress % unit === 0);
+  }
+
+  #record(direction: Direction, run: BurstRun): void {
+    const { port, core, log } = this.#user;
+    log?.record({ core, port, direction, ...run });
+  }
+}

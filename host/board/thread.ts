@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { atExit } from "./at-exit";
+import type { Faults } from "./fabric";
+
+/** What the board's thread works on. */
+export interface BoardJob {
+  readonly sysroot: string;
+  /** Buffer of the SharedMemoryTable. */
+  readonly memoryTable: SharedArrayBuffer;
+  readonly faults: Faults;
+  readonly seed: number;
+  /** A file for the record of the bus; `undefined`: no record. */
+  readonly busLog: string | undefined;
+}
+
+/** States of the one number that both threads see. A change is notified. */
+export const THREAD_STATE = { waiting: 0, serving: 1, stopping: 2, ended: 3, failed: 4 } as const;
+
+/** How long the thread may take to end before it is terminated. */
+const STOP_TIMEOUT_MS = 2000;
+
+let prepared: BoardThread | undefined;
+
+/** A thread that serves one board. */
+export class BoardThread {
+  readonly #state = new Int32Array(new SharedArrayBuffer(4));
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  readonly #cancelAtExit: () => void;
+  #failure: Error | undefined;
+
+  private constructor() {
+    this.#worker = new Worker(join(__dirname, "worker.js"), { workerData: this.#state.buffer });
+    this.#worker.on("error", (error) => {
+      this.#failure = error;
+    });
+    this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
+    // A program that forgets its board can still end.
+    this.#worker.unref();
+    this.#cancelAtExit = atExit(() => this.#end());
+  }
+
+  /** Starts a thread ahead of time: it takes some 40 ms until it can serve, in parallel to whatever comes first. */
+  static prepare(): void {
+    prepared ??= new BoardThread();
+  }
+
+  /** The thread that was prepared, or a new one. */
+  static take(): BoardThread {
+    const thread = prepared ?? new BoardThread();
+    prepared = undefined;
+    return thread;
+  }
+
+  /** Lets the thread serve a board. */
+  serve(job: BoardJob): void {
+    this.#worker.postMessage(job);
+    this.#change(THREAD_STATE.serving);
+  }
+
+  /** Ends the thread's work: when this resolves it touches nothing any more. Returns what it failed of, if it did. */
+  async stop(): Promise<Error | undefined> {
+    this.#cancelAtExit();
+    this.#end();
+    if (Atomics.load(this.#state, 0) === THREAD_STATE.ended) return undefined;
+    this.#worker.ref();
+    const deadline = setTimeout(() => void this.#worker.terminate(), STOP_TIMEOUT_MS);
+    await this.#exited;
+    clearTimeout(deadline);
+    return this.#failure;
+  }
+
+  /**
+   * Waits, for a millisecond as a rule, until the thread has left its work. At the end of the process, too: Node
+   * terminates threads then, and one that is terminated within native code, of which it runs much while it starts, takes
+   * the process down with it.
+   */
+  #end(): void {
+    if (Atomics.load(this.#state, 0) >= THREAD_STATE.ended) return;
+    this.#change(THREAD_STATE.stopping);
+    Atomics.wait(this.#state, 0, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
+  }
+
+  #change(state: number): void {
+    Atomics.store(this.#state, 0, state);
+    Atomics.notify(this.#state, 0);
+  }
+}
