@@ -1,0 +1,44 @@
+import { AxiscriptError, InterruptedError, type SourcePosition } from "../errors";
+
+/** One line of axiscript's own on stderr; stdout is the script's. */
+export function note(message: string): void {
+  process.stderr.write(`axiscript: ${message}\n`);
+}
+
+/** One line that says what is going on, only where a person is watching. */
+export function progress(message: string): void {
+  if (process.stderr.isTTY) note(message);
+}
+
+/**
+ * Says what went wrong: code, message and the place in the script. Our own stack only on request, or if the error is
+ * not one that we raise on purpose.
+ */
+export function reportError(error: unknown, withStack: boolean): void {
+  if (error instanceof AxiscriptError) {
+    if (error.code === "ERR_AXI_BROKEN_PIPE") return;
+    if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY)
+      process.stderr.write("\n");
+    process.stderr.write(`${error.code}: ${error.message}\n${formatStack(error.scriptStack)}`);
+    if (withStack) process.stderr.write(`${error.stack}\n`);
+    return;
+  }
+  const detail = error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`axiscript failed in a way that it should not; please report this:\n${detail}\n`);
+}
+
+/** One line a frame; a frame that repeats itself is counted. */
+function formatStack(stack: readonly SourcePosition[]): string {
+  const lines = stack.map(({ file, line, column, functionName, approximate }) => {
+    const place = approximate ? `near ${file}:${line}` : `at ${file}:${line}:${column}`;
+    return `    ${place}${functionName === undefined ? "" : ` (${functionName})`}\n`;
+  });
+  return lines
+    .map((line, index) => {
+      if (line === lines[index - 1]) return "";
+      const end = lines.findIndex((other, at) => at > index && other !== line);
+      const count = (end < 0 ? lines.length : end) - index;
+      return count > 1 ? line.replace("\n", `, ${count} times or more\n`) : line;
+    })
+    .join("");
+}

@@ -1,0 +1,150 @@
+import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
+import {
+  AxiscriptError,
+  compileScript,
+  createRuntime,
+  type Faults,
+  holdTermination,
+  loadProfile,
+  type PermissionOptions,
+  PIN_MECHANISMS,
+  type Runtime,
+} from "../index";
+import { parseDuration } from "./duration";
+import { COMPILE_OPTIONS, compileOptions, PERMISSION_GROUP } from "./options";
+import { note } from "./report";
+
+export const RUN_OPTIONS = {
+  board: {
+    choices: ["virtual", "linux"],
+    describe: "Where the devices are: a virtual Ultra96-V2, or this system [default: linux if it has UIO devices]",
+  },
+  sysroot: {
+    string: true,
+    describe: "Build the virtual board in DIR and keep it; with --board=linux, use DIR in place of /",
+  },
+  timeout: { string: true, describe: "Stop the script after this time: 500ms, 2s, 1m" },
+  "max-memory": {
+    string: true,
+    describe: "The most that the script's memory may grow to: 256M, 1G [default: half of this machine's]",
+  },
+  "max-output": { string: true, describe: "Stop the script when it has printed more than this: 64K, 10M" },
+  fault: {
+    string: true,
+    array: true,
+    nargs: 1,
+    describe:
+      "Let cores of the virtual board misbehave: PORT:never-ready, PORT:never-done or PORT:slow; PORT is hp, hpc or acp",
+  },
+  "bus-log": {
+    string: true,
+    describe: "Record every transfer on the virtual board's bus in this file, as lines of JSON",
+  },
+  seed: { number: true, default: 1, describe: "Seed of the virtual board's transfer durations" },
+  devices: {
+    string: true,
+    array: true,
+    nargs: 1,
+    describe: "Descriptions of your own devices: DIR/*.json, beside those that axiscript has",
+  },
+  pin: { choices: PIN_MECHANISMS, describe: "What keeps pages in place [default: the first of these that works here]" },
+  ...COMPILE_OPTIONS,
+  profile: { alias: "P", string: true, group: PERMISSION_GROUP, describe: "Allow and deny what this JSON file says" },
+  audit: { string: true, group: PERMISSION_GROUP, describe: "Append a JSON line for each permission used or refused" },
+  "stack-trace": { type: "boolean", default: false, describe: "With an error, also print axiscript's own stack" },
+} as const satisfies Record<string, Options>;
+
+type RunFlags = InferredOptionTypes<typeof RUN_OPTIONS> & { script?: string };
+
+const FAULT = /^(hp|hpc|acp):(never-ready|never-done|slow)$/;
+
+/** What follows `axiscript run`. */
+export const RUN: CommandModule<object, RunFlags> = {
+  command: "<script> [args..]",
+  describe: "Run a script",
+  builder: (yargs) =>
+    (yargs as Argv<RunFlags>)
+      .positional("script", { type: "string", describe: "A .ts file, or a .wasm that was built before" })
+      .positional("args", { describe: "What the script finds in process.argv" })
+      .options(RUN_OPTIONS)
+      .example("axiscript run script.ts", "compile and run")
+      .example("axiscript run --timeout 2s script.wasm hpc 16", "with a time limit and arguments")
+      .example("axiscript run --sysroot /tmp/board script.ts", "on a board that stays programmed")
+      .example(
+        "axiscript run --allow-device=AxiProxy:hpc --allow-dma script.wasm",
+        "one device, and no more",
+      ) as Argv<RunFlags>,
+  handler: () => {},
+};
+
+/** Runs a script with its own arguments and permissions; gives its exit code. */
+export async function run(
+  flags: RunFlags,
+  args: readonly string[],
+  permissionFlags?: PermissionOptions,
+): Promise<number> {
+  const { script = "", timeout, board, sysroot, audit, "max-output": maxOutput, "max-memory": maxMemory } = flags;
+  const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
+  const maxOutputBytes = maxOutput === undefined ? undefined : sizeOf(maxOutput);
+  const maxMemoryBytes = maxMemory === undefined ? undefined : sizeOf(maxMemory);
+  const { profile } = flags;
+  const permissions = profile === undefined ? permissionFlags : { ...permissionFlags, profile: loadProfile(profile) };
+  const faults = parseFaults(flags.fault ?? []);
+  const compiled = await compileScript(script, compileOptions(flags));
+  const termination = holdTermination();
+  let runtime: Runtime | undefined;
+  try {
+    runtime = await createRuntime({
+      board: board === undefined ? "auto" : board === "linux" ? "linux" : "virtual",
+      ...(sysroot === undefined ? {} : { sysroot }),
+      faults,
+      seed: flags.seed,
+      ...(flags.devices === undefined ? {} : { deviceDirectories: flags.devices }),
+      ...(flags["bus-log"] === undefined ? {} : { busLog: flags["bus-log"] }),
+      ...(flags.pin === undefined ? {} : { pinMechanism: flags.pin }),
+    });
+    if (board === undefined) note(describeChoice(runtime, sysroot));
+    termination.check();
+    const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
+    const result = runtime.runSync(compiled, {
+      args,
+      env,
+      onNote: note,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }),
+      ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+      ...(permissions && { permissions }),
+      ...(audit === undefined ? {} : { audit }),
+    });
+    return result.exitCode;
+  } finally {
+    // Termination stays held, so that a signal that is sent again does not cut off what is left to be said.
+    await runtime?.close();
+  }
+}
+
+function sizeOf(text: string): number {
+  // Loaded for runs with a limit.
+  const { parseSize } = require("./size") as typeof import("./size");
+  return parseSize(text);
+}
+
+function describeChoice({ board, sysroot }: Runtime, asked: string | undefined): string {
+  if (board === "linux") return "using this system's UIO devices (--board=virtual for a virtual board)";
+  return asked === undefined
+    ? "using a virtual board, since this system has no UIO devices (--board=linux for this system)"
+    : `using the virtual board in ${sysroot}`;
+}
+
+function parseFaults(texts: readonly string[]): Faults {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, port, fault] = FAULT.exec(text) ?? [];
+      if (port && fault) return [port, fault];
+      throw new AxiscriptError(
+        "ERR_AXI_USAGE",
+        `Cannot read the fault "${text}": write PORT:never-ready, PORT:never-done or PORT:slow, with PORT hp, hpc or acp.`,
+      );
+    }),
+  );
+}
