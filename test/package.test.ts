@@ -1,0 +1,108 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { PACKAGE } from "./support/cli";
+import { readmeBlocks } from "./support/readme";
+import { testWhere } from "./support/rights";
+import { temporaryDirectory } from "./support/temporary";
+
+const test = suite("package");
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function execute(cwd: string, command: string, ...args: string[]): Outcome {
+  return spawnSync(command, args, { cwd, encoding: "utf8", timeout: 300_000 });
+}
+
+/** An empty project with the packed package in it, as a new user makes it. */
+function install(...flags: string[]): string {
+  const project = temporaryDirectory();
+  const packed = execute(PACKAGE, "npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", project);
+  assert.is(packed.status, 0, packed.stderr);
+  execute(project, "npm", "init", "-y");
+  const installed = execute(project, "npm", "install", "--prefer-offline", ...flags, `./${packed.stdout.trim()}`);
+  assert.is(installed.status, 0, installed.stderr);
+  return project;
+}
+
+/** The script in the README, and what it prints. */
+const SCRIPT =
+  readmeBlocks("ts").find((code) => code.startsWith("import") && code.includes("axiscript/assembly")) ?? "";
+const EXPECTED = `[${[...Array(16).keys(), 7, 8, 9, 10, ...Array<number>(12).fill(0)].join(", ")}]\n`;
+
+const reachable = execute(PACKAGE, "npm", "view", "yargs@17.7.2", "version").status === 0;
+const withRegistry = testWhere(test, reachable, "no package registry can be reached");
+withRegistry(
+  "the README's project works: install, types in the editor, run, build, and run without the compiler",
+  () => {
+    const project = install();
+    writeFileSync(join(project, "script.ts"), SCRIPT);
+    writeFileSync(
+      join(project, "tsconfig.json"),
+      '{ "extends": "axiscript/tsconfig.script.json", "include": ["*.ts"] }\n',
+    );
+    const types = execute(
+      project,
+      process.execPath,
+      join(PACKAGE, "node_modules/typescript/bin/tsc"),
+      "--project",
+      ".",
+    );
+    assert.is(types.stdout, "");
+    assert.is(types.status, 0);
+    writeFileSync(join(project, "wrong.ts"), 'import { AxiProxy } from "axiscript/assembly"; AxiProxy.nothing();');
+    const wrong = execute(
+      project,
+      process.execPath,
+      join(PACKAGE, "node_modules/typescript/bin/tsc"),
+      "--project",
+      ".",
+    );
+    assert.match(wrong.stdout, "nothing");
+
+    const run = execute(project, "npx", "axiscript", "run", "--board=virtual", "script.ts");
+    assert.is(run.stdout, EXPECTED, run.stderr);
+    assert.is(execute(project, "npx", "axiscript", "build", "script.ts", "-o", "script.wasm").status, 0);
+
+    const board = install("--omit=peer");
+    assert.not(existsSync(join(board, "node_modules/assemblyscript")));
+    assert.not(existsSync(join(board, "node_modules/binaryen")));
+    copyFileSync(join(project, "script.wasm"), join(board, "script.wasm"));
+    copyFileSync(join(project, "script.ts"), join(board, "script.ts"));
+    const compiled = execute(board, "npx", "axiscript", "run", "--board=virtual", "script.wasm");
+    assert.is(compiled.stdout, EXPECTED, compiled.stderr);
+    const source = execute(board, "npx", "axiscript", "run", "--no-cache", "--board=virtual", "script.ts");
+    assert.is(source.status, 2);
+    assert.match(source.stderr, /^ERR_AXI_NO_COMPILER: .*assemblyscript/m);
+
+    writeFileSync(
+      join(project, "library.mjs"),
+      `import { createRuntime, AxiscriptError } from "axiscript";
+     const runtime = await createRuntime({ board: "virtual" });
+     const { exitCode } = await runtime.run("script.wasm");
+     await runtime.run("nowhere.wasm").catch((error) => console.log(error instanceof AxiscriptError, error.code, exitCode));
+     await runtime.close();`,
+    );
+    const library = execute(project, process.execPath, "library.mjs");
+    assert.is(library.stdout, `${EXPECTED}true ERR_AXI_SCRIPT_NOT_FOUND 0\n`, library.stderr);
+  },
+);
+
+test("versions are exact, and nothing is compiled at installation", () => {
+  const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as Record<
+    string,
+    Record<string, string>
+  >;
+  for (const group of ["dependencies", "devDependencies", "peerDependencies"]) {
+    for (const version of Object.values(manifest[group] ?? {})) assert.match(version, /^\d+\.\d+\.\d+$/);
+  }
+  for (const hook of ["preinstall", "install", "postinstall"]) assert.not(manifest["scripts"]?.[hook]);
+});
+
+test.run();

@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import type * as uvu from "uvu";
+import { Pagemap } from "../../host/memory/pagemap";
+import { addressOf } from "../../host/native/libc";
+
+/** Whether this process may see page frame numbers. */
+export function seesPageFrames(): boolean {
+  const pagemap = new Pagemap("/proc/self/pagemap");
+  try {
+    return (pagemap.peek(BigInt(addressOf(new Uint8Array(64).fill(1)))) ?? 0) > 0;
+  } finally {
+    pagemap.close();
+  }
+}
+
+/** A command that takes CAP_SYS_ADMIN away from what follows it. */
+export const WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"] as const;
+
+export function canDropSysAdmin(): boolean {
+  const [command, ...args] = WITHOUT_SYS_ADMIN;
+  return process.getuid?.() === 0 && spawnSync(command, [...args, "true"]).status === 0;
+}
+
+/**
+ * A test that needs something of the machine: left out where it is missing, with a line that the runner repeats.
+ *
+ * @returns the function to define the test with
+ */
+export function testWhere(test: uvu.Test, condition: boolean, missing: string) {
+  return (name: string, body: uvu.Callback): void => {
+    if (condition) {
+      test(name, body);
+      return;
+    }
+    process.stdout.write(`SKIPPED: ${name}: ${missing}\n`);
+    test.skip(name, body);
+  };
+}

@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { compileScript } from "../../host/index";
+import type { Pinner } from "../../host/memory/pins";
+import { pageSizeBytes, viewMemory } from "../../host/native/libc";
+import { createRuntimeWith } from "../../host/runtime/runtime";
+import { startForkStorm } from "./hostility";
+
+const SCRIPT = join(__dirname, "../../../test/scripts/torture.ts");
+/** More than a machine makes in a day. */
+const NO_LIMIT = 2 ** 31 - 1;
+
+const LOOKS = 50;
+const LOOK_INTERVAL_MS = 5;
+
+/** What this process holds. */
+export interface Stock {
+  readonly descriptors: number;
+  readonly pinnedKilobytes: number;
+  /** Mappings that make up the linear memory: one, where nothing lies over it. */
+  readonly mappings: number;
+}
+
+/** What the process that is tortured tells at its end, after the script's own line; its progress goes by IPC. */
+export interface TargetReport {
+  readonly pinMechanism: string | undefined;
+  readonly forks: number;
+  readonly before: Stock | undefined;
+  readonly after: Stock | undefined;
+  /** What else the host had to say. */
+  readonly notes: readonly string[];
+}
+
+/** Touches the pages, as a pin does, and pins nothing. */
+const noPins: Pinner = (address, lengthBytes) => {
+  const bytes = viewMemory(address, lengthBytes);
+  for (let at = 0; at < lengthBytes; at += pageSizeBytes) bytes[at] = bytes[at] ?? 0;
+  return () => {};
+};
+
+/** Of many looks, over a while, the least: the board's thread may lose its core while it has a file open. */
+function descriptors(): number {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  const looks = Array.from({ length: LOOKS }, () => {
+    Atomics.wait(sleeper, 0, 0, LOOK_INTERVAL_MS);
+    return readdirSync("/proc/self/fd").length;
+  });
+  return Math.min(...looks);
+}
+
+function takeStock(baseAddress: bigint, lengthBytes: bigint): Stock {
+  const mappings = readFileSync("/proc/self/maps", "utf8")
+    .split("\n")
+    .map((line) => (/^([0-9a-f]+)-([0-9a-f]+)/.exec(line) ?? []).slice(1).map((text) => BigInt(`0x${text}`)))
+    .filter(([start = 0n, end = 0n]) => start < baseAddress + lengthBytes && end > baseAddress);
+  return {
+    descriptors: descriptors(),
+    pinnedKilobytes: Number(/VmPin:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]),
+    mappings: mappings.length,
+  };
+}
+
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/\d+/g, "N");
+}
+
+/** The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS`. Its parent provokes the kernel. */
+async function main([seconds = "10", mostTransfers = `${NO_LIMIT}`, pins = "on"]: string[]): Promise<void> {
+  const stock: Record<string, Stock> = {};
+  const notes = new Map<string, number>();
+  const onNote = (message: string) => {
+    const [what = "", first = "0", second = "0"] = message.split(" ");
+    if (what === "progress") process.send?.(Number(first));
+    else if (what === "before" || what === "after") stock[what] = takeStock(BigInt(first), BigInt(second));
+    else notes.set(withoutNumbers(message), (notes.get(withoutNumbers(message)) ?? 0) + 1);
+  };
+  const runtime = await createRuntimeWith({ board: "virtual" }, pins === "off" ? { pinner: noPins } : {});
+  const storm = startForkStorm();
+  try {
+    const result = runtime.runSync(await compileScript(SCRIPT), {
+      args: [seconds, mostTransfers, ...(pins === "off" ? ["read-only"] : [])],
+      onNote,
+    });
+    const report: TargetReport = {
+      pinMechanism: result.pinMechanism,
+      forks: storm.count(),
+      before: stock["before"],
+      after: stock["after"],
+      notes: [...notes].map(([note, count]) => `${note} (${count} times)`),
+    };
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+  } finally {
+    await storm.stop();
+    await runtime.close();
+    if (process.connected) process.disconnect();
+  }
+}
+
+void main(process.argv.slice(2));
