@@ -1,4 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { AxiscriptError, errnoCode } from "../errors";
 import type { DeviceWindow } from "../gate/gate";
 import { pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
@@ -42,23 +43,25 @@ function parseAddress(text: string): bigint {
 
 /** All UIO devices of a system, in the order of their numbers. */
 export function listUioDevices(sysroot: Sysroot): UioDeviceInfo[] {
-  return sysroot.list(UIO_CLASS).map((id) => {
-    const directory = `${UIO_CLASS}/${id}`;
-    return {
-      id,
-      name: sysroot.readText(`${directory}/name`) ?? "",
-      note: sysroot.readText(`${directory}/device/of_node/${NOTE_PROPERTY}`) ?? "",
-      maps: sysroot.list(`${directory}/maps`).map((map) => {
-        const read = (attribute: string) => sysroot.readText(`${directory}/maps/${map}/${attribute}`) || "0x0";
-        return {
-          index: Number(map.replace("map", "")),
-          physicalAddress: parseAddress(read("addr")),
-          lengthBytes: Number(read("size")),
-          offsetBytes: Number(read("offset")),
-        };
-      }),
-    };
-  });
+  return sysroot.list(UIO_CLASS).map((id) => readUioDevice(sysroot, id));
+}
+
+function readUioDevice(sysroot: Sysroot, id: string): UioDeviceInfo {
+  const directory = `${UIO_CLASS}/${id}`;
+  return {
+    id,
+    name: sysroot.readText(`${directory}/name`) ?? "",
+    note: sysroot.readText(`${directory}/device/of_node/${NOTE_PROPERTY}`) ?? "",
+    maps: sysroot.list(`${directory}/maps`).map((map) => {
+      const read = (attribute: string) => sysroot.readText(`${directory}/maps/${map}/${attribute}`) || "0x0";
+      return {
+        index: Number(map.replace("map", "")),
+        physicalAddress: parseAddress(read("addr")),
+        lengthBytes: Number(read("size")),
+        offsetBytes: Number(read("offset")),
+      };
+    }),
+  };
 }
 
 /**
@@ -133,7 +136,8 @@ export interface UioWindow extends DeviceWindow {
  * it is closed.
  *
  * @param shared together with others who open it so
- * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is nothing to map, or no right to; ERR_AXI_DEVICE_IN_USE
+ * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is nothing to map, or no right to, or another device has taken its
+ *   place since it was found; ERR_AXI_DEVICE_IN_USE
  */
 export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = false): UioWindow {
   const deviceName = describe(device);
@@ -162,6 +166,13 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
     closeSync(fd);
     throw inUse(deviceName, device, holders, shared);
   }
+  if (!isStillThere(sysroot, device, fd)) {
+    closeSync(fd);
+    throw new AxiscriptError(
+      "ERR_AXI_DEVICE_ACCESS",
+      `Cannot open device ${deviceName}: ${device.id} became another device meanwhile. Was an overlay removed? Open it again.`,
+    );
+  }
   // A regular file in place of a device can be too short, and a load behind its end would end this process.
   const stat = fstatSync(fd);
   const neededBytes = map.index * pageSizeBytes + map.offsetBytes + map.lengthBytes;
@@ -182,6 +193,20 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
     lengthBytes: map.lengthBytes & ~3,
     interrupt: lazyInterrupt(deviceName, fd, fileOffset + mappedBytes, stat.isFile()),
   };
+}
+
+/**
+ * Whether an open file is that of a device as it was found. From the moment it is locked no other axiscript removes its
+ * overlay; before, `uioN` could have become the number of another one.
+ */
+function isStillThere(sysroot: Sysroot, device: UioDeviceInfo, fd: number): boolean {
+  const opened = fstatSync(fd, { bigint: true });
+  const present = statSync(sysroot.path(`/dev/${device.id}`), { bigint: true, throwIfNoEntry: false });
+  return (
+    present?.ino === opened.ino &&
+    present.dev === opened.dev &&
+    isDeepStrictEqual(readUioDevice(sysroot, device.id), device)
+  );
 }
 
 /** Who has which devices open, one line for each device that is: `process 4711 (node) has AxiProxy:hpc (uio1) open`. */

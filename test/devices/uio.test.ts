@@ -67,6 +67,14 @@ test("a file that is shorter than the registers it stands for is not mapped", as
   }
 });
 
+test("a device that became another one between finding and opening it is not mapped", async () => {
+  const sysroot = sysrootWith({ uio0: { name: "X", note: "a" } });
+  const found = findUioDevice(sysroot, "X", "a");
+  addUioDevice(sysroot.directory, "uio0", { name: "X", note: "b" });
+  const { message } = await rejectsWith("ERR_AXI_DEVICE_ACCESS", () => openUioWindow(sysroot, found));
+  assert.match(message, "uio0 became another device");
+});
+
 test("a device that is about to appear is waited for, with its file, and no longer than allowed", async () => {
   const sysroot = sysrootWith({ uio0: { name: "X" } });
   const late = sysrootWith({ uio1: { name: "Late" } });
