@@ -6,7 +6,7 @@ import { randomNumbers } from "../../host/board/port-timing";
 import { compileScript, createRuntime, type Runtime, type RuntimeOptions } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";
-import { pinnedKilobytes, settledResources } from "../support/resources";
+import { assertNothingKept, pinnedKilobytes, settledResources } from "../support/resources";
 
 /** How many moments to stop a script at. */
 const MOMENTS = Number(process.env["AXISCRIPT_STOPS"] ?? 1000);
@@ -60,7 +60,7 @@ async function stopAtRandom({ count, latestMs, board }: Moments): Promise<void> 
     if (moment % WHOLE_RUN_EVERY === 0) await whole();
   }
   await whole();
-  assert.equal(await settledResources(), before);
+  await assertNothingKept(before);
   await runtime.close();
   closeSync(stdout);
 }

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import * as assert from "uvu/assert";
 
 /** What a process holds of the kernel's. */
 export interface Resources {
@@ -24,7 +25,22 @@ export async function settledResources(): Promise<Resources> {
     looks.push(resources());
   }
   const least = (what: keyof Resources) => Math.min(...looks.map((look) => look[what]));
-  return { descriptors: least("descriptors"), pinnedKilobytes: least("pinnedKilobytes"), overlays: least("overlays") };
+  return {
+    descriptors: least("descriptors"),
+    pinnedKilobytes: least("pinnedKilobytes"),
+    overlays: least("overlays"),
+  };
+}
+
+/**
+ * Fails if this process holds more of anything than it did. Fewer is no fault: a thread of the compiler that was there
+ * before ends when nobody has had need of it for a while.
+ */
+export async function assertNothingKept(before: Resources): Promise<void> {
+  const after = await settledResources();
+  for (const name of Object.keys(before) as (keyof Resources)[]) {
+    assert.ok(after[name] <= before[name], `${name}: ${before[name]} before, ${after[name]} now`);
+  }
 }
 
 /** What this process holds now. */
@@ -40,5 +56,14 @@ export function resources(): Resources {
 
 /** What is pinned now. */
 export function pinnedKilobytes(): number {
-  return Number(/VmPin:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+  return statusNumber("VmPin");
+}
+
+/** How many threads this process has now. */
+export function threadCount(): number {
+  return statusNumber("Threads");
+}
+
+function statusNumber(name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 }
