@@ -18,6 +18,9 @@ const BUS_WIDTH = Buffer.from("bb00000044002211", "hex");
 const SYNC_WORD_SWAPPED = Buffer.from("665599aa", "hex");
 /** The sync word is looked for in this many bytes. */
 const HEADER_SEARCH_BYTES = 256;
+/** Cores that reach memory, and where they can be wired to. */
+const KINDS: ReadonlySet<string> = new Set<ManagerCore["kind"]>(["axi-proxy", "axi-traffic-gen"]);
+const PORTS: ReadonlySet<string> = new Set<Port>(["hp", "hpc", "acp"]);
 
 /** An IP core in the fabric, and what it is wired to. */
 export type FabricCore = ManagerCore | TimerCore;
@@ -94,7 +97,20 @@ export function readBitstream(file: Buffer): FabricDesign {
   if (crc32(body) !== file.readUInt32LE(bodyAt + length)) {
     throw new BitstreamError("write error", "bitstream fails its CRC", "reconfig CRC error");
   }
-  return JSON.parse(body.toString("utf8")) as FabricDesign;
+  const design: unknown = JSON.parse(body.toString("utf8"));
+  if (!isDesign(design)) throw new BitstreamError("write error", "bitstream configures nothing that this fabric has");
+  return design;
+}
+
+function isDesign(value: unknown): value is FabricDesign {
+  const { cores } = (value ?? {}) as Partial<FabricDesign>;
+  return Array.isArray(cores) && cores.every(isCore);
+}
+
+function isCore(value: unknown): value is FabricCore {
+  const { kind, address, port } = (value ?? {}) as Partial<ManagerCore>;
+  if (typeof address !== "number") return false;
+  return (kind as string) === "axi-timer" || (KINDS.has(kind ?? "") && PORTS.has(port ?? ""));
 }
 
 function word(value: number): Buffer {

@@ -5,14 +5,17 @@ import { atExit } from "./at-exit";
 import type { BoardMemoryHandle } from "./board-memory";
 import { BoardDirectory } from "./directory";
 import type { Faults } from "./fabric";
+import type { FuseKernelOptions } from "./fuse-kernel";
+import type { KernelMount } from "./kernel-mount";
 import type { ReachedMemory } from "./open-bus";
+import type { OverlayErrors } from "./overlay-attributes";
 import { createPagemap, linkPagemap, type PageFrames } from "./page-frames";
 import { announceBoard, retractBoard } from "./running-board";
 import { SharedMemoryTable } from "./shared-memory-table";
 import { PATHS } from "./paths";
 import { BoardThread } from "./thread";
 import { buildTree } from "./tree";
-import { createUDmaBuf } from "./u-dma-buf";
+import { createUDmaBufDevice, createUDmaBufFiles } from "./u-dma-buf";
 
 export interface VirtualBoardOptions {
   /** Where to build the board's files. Absent: in a temporary directory. */
@@ -23,6 +26,16 @@ export interface VirtualBoardOptions {
   readonly standalone?: boolean;
   /** Cores that misbehave. */
   readonly faults?: Faults;
+  /**
+   * `plain` if absent: plain files, at which the board looks again and again. `fuse`: a file system, in which everything
+   * takes effect at once and fails with the kernel's errno; it needs root and FUSE, else the files are plain, and
+   * {@link VirtualBoard.kernelFilesNote} says so. Such a board starts as after power-up, in a directory that stays, too.
+   */
+  readonly kernelFiles?: "fuse" | "plain";
+  /** With `fuse`: whether a refused overlay is an error of the write to `path`; `returned` if absent. */
+  readonly overlayErrors?: OverlayErrors;
+  /** With `fuse`: how long the FPGA takes to program, in milliseconds; 0 if absent. */
+  readonly programmingMs?: number;
   /** Seed of the transfers' durations; 1 if absent. */
   readonly seed?: number;
   /** A file for the record of the bus: one line of JSON for each transfer that a core issued. Absent: no record. */
@@ -38,6 +51,7 @@ export class VirtualBoard {
   readonly #directory: BoardDirectory;
   readonly #frames: PageFrames;
   readonly #memoryTable: SharedMemoryTable | undefined;
+  readonly #mount: KernelMount | undefined;
   readonly #thread: BoardThread;
   readonly #cancelAtExit: () => void;
 
@@ -53,10 +67,12 @@ export class VirtualBoard {
     this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
     try {
       if (busLog !== undefined) createBusLog(busLog);
+      retractBoard(this.sysroot);
+      this.#mount = options.kernelFiles === "fuse" ? mount(this.sysroot) : undefined;
       this.#frames = this.#build(standalone);
       this.#thread = takeThread();
     } catch (error) {
-      this.#directory.release();
+      this.#release();
       throw error;
     }
     this.#thread.serve({
@@ -65,9 +81,11 @@ export class VirtualBoard {
       faults: options.faults ?? {},
       seed: options.seed ?? 1,
       busLog,
+      bufferAddress: this.#frames.deviceBufferAddress,
+      fuse: this.#fuse(options),
     });
     // A program that forgets to stop its board leaves nothing behind either.
-    this.#cancelAtExit = atExit(() => this.#directory.release());
+    this.#cancelAtExit = atExit(() => this.#release());
   }
 
   /** What a user should know of its physical addresses. */
@@ -78,6 +96,11 @@ export class VirtualBoard {
           "whether pages move cannot be verified here"
       : `devices of the board in ${this.sysroot} reach its u-dma-buf and no other memory: it was started without ` +
           "CAP_SYS_ADMIN, and the kernel hides page frame numbers from it";
+  }
+
+  /** What a user should know who asked for a file system and got plain files. */
+  get kernelFilesNote(): string | undefined {
+    return this.#mount?.note;
   }
 
   /** For a `BoardMemory` in any thread of this process that runs scripts; absent: the board needs to be told nothing. */
@@ -112,7 +135,7 @@ export class VirtualBoard {
     this.#cancelAtExit();
     this.#frames.close();
     retractBoard(this.sysroot);
-    this.#directory.release();
+    this.#release();
     if (failure) {
       throw new AxiscriptError("ERR_AXI_BOARD", `The virtual board failed: ${messageOf(failure)}`, {
         cause: failure,
@@ -121,12 +144,13 @@ export class VirtualBoard {
   }
 
   #build(standalone: boolean): PageFrames {
+    const plain = this.#mount?.fd === undefined;
     try {
-      retractBoard(this.sysroot);
-      buildTree(this.sysroot);
+      if (plain) buildTree(this.sysroot);
       const pagemap = join(this.sysroot, PATHS.pagemap);
       const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
-      createUDmaBuf(this.sysroot, frames.deviceBufferAddress);
+      createUDmaBufDevice(this.sysroot);
+      if (plain) createUDmaBufFiles(this.sysroot, frames.deviceBufferAddress);
       return frames;
     } catch (cause) {
       throw new AxiscriptError(
@@ -141,6 +165,16 @@ export class VirtualBoard {
     if (this.#memoryTable) return { of: "this-process", table: this.#memoryTable.buffer };
     return { of: this.#frames.real ? "users" : "nobody" };
   }
+
+  #fuse({ overlayErrors = "returned", programmingMs = 0 }: VirtualBoardOptions): FuseKernelOptions | undefined {
+    const fd = this.#mount?.fd;
+    return fd === undefined ? undefined : { fd, overlayErrors, programmingMs };
+  }
+
+  #release(): void {
+    this.#mount?.unmount?.();
+    this.#directory.release();
+  }
 }
 
 function takeThread(): BoardThread {
@@ -148,6 +182,18 @@ function takeThread(): BoardThread {
     return BoardThread.take();
   } catch (cause) {
     throw new AxiscriptError("ERR_AXI_BOARD", `Cannot start the virtual board's thread: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Loaded for boards that ask for it. */
+function mount(sysroot: string): KernelMount {
+  const { mountKernelFiles } = require("./kernel-mount") as typeof import("./kernel-mount");
+  try {
+    return mountKernelFiles(sysroot);
+  } catch (cause) {
+    throw new AxiscriptError("ERR_AXI_BOARD", `Cannot build a virtual board in ${sysroot}: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -78,7 +79,10 @@ export class BoardDirectory {
         );
       }
       const lock = tryLock(path);
-      if (lock !== undefined) return new BoardDirectory(path, lock, decideFate(path, { made, heldBoard, keep }));
+      if (lock !== undefined) {
+        unmountAbandoned(path);
+        return new BoardDirectory(path, lock, decideFate(path, { made, heldBoard, keep }));
+      }
     } catch (cause) {
       throw cause instanceof AxiscriptError ? cause : cannotMake(path, cause);
     }
@@ -222,10 +226,19 @@ function removeIfAbandoned(directory: string): void {
   }
   const fd = openSync(file, "r+");
   try {
-    if (tryLockFile(fd)) rmSync(directory, { recursive: true, force: true });
+    if (!tryLockFile(fd)) return;
+    unmountAbandoned(directory);
+    rmSync(directory, { recursive: true, force: true });
   } finally {
     closeSync(fd);
   }
+}
+
+/** Unmounts what a board that was killed had mounted: nobody serves it any more. The lock must be held. */
+function unmountAbandoned(directory: string): void {
+  if (!readFileSync("/proc/self/mountinfo", "latin1").includes(" - fuse.")) return;
+  const { unmountBelow } = require("../native/fuse") as typeof import("../native/fuse");
+  unmountBelow(realpathSync(directory));
 }
 
 function cannotMake(path: string, cause: unknown): AxiscriptError {

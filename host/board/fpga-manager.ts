@@ -1,71 +1,125 @@
-import { readFileSync } from "node:fs";
-import { errnoCode, messageOf } from "../errors";
+import { messageOf } from "../errors";
 import { BitstreamError, type FabricDesign, readBitstream } from "./bitstream";
-import type { BoardFiles } from "./files";
-import { PATHS } from "./paths";
+import type { Firmware } from "./firmware";
+import { KernelError, type Work } from "./kernel-tree";
+
+export interface FpgaManagerOptions {
+  readonly firmware: Firmware;
+  /** Called with a design that was loaded. */
+  readonly configure: (design: FabricDesign) => void;
+  /** Takes a line for the kernel's log. */
+  readonly log: (message: string) => void;
+  /** Called when `state` and `status` have changed. */
+  readonly onReport?: (state: string, status: string) => void;
+  /** How long a load stays in the state `write`; 0 if absent. */
+  readonly programmingMs?: number;
+}
 
 /** The kernel's FPGA manager: takes a bitstream through its states and hands the design to the fabric. */
 export class BoardFpgaManager {
-  readonly #files: BoardFiles;
-  readonly #configure: (design: FabricDesign) => void;
+  readonly #options: FpgaManagerOptions;
+  #state = "unknown";
+  #status = "";
+  #busy = false;
+  #image: Buffer | undefined;
 
-  /** @param configure called with a design that was loaded */
-  constructor(files: BoardFiles, configure: (design: FabricDesign) => void) {
-    this.#files = files;
-    this.#configure = configure;
+  constructor(options: FpgaManagerOptions) {
+    this.#options = options;
+  }
+
+  /** As the attribute says it, for example `write init error`. */
+  get state(): string {
+    return this.#state;
+  }
+
+  /** What went wrong, one line each; empty: nothing. */
+  get status(): string {
+    return this.#status;
   }
 
   /**
-   * Loads a bitstream from the firmware directory.
+   * The configuration, read back. Source: linux-xlnx `drivers/fpga/fpga-mgr.c`, `fpga_mgr_read()`.
    *
-   * @param firmwareName path below `/lib/firmware`
-   * @returns whether the FPGA operates afterwards; `state` and `status` say what went wrong
+   * @throws KernelError EBUSY while a load runs; EPERM if the FPGA does not operate
    */
-  load(firmwareName: string): boolean {
-    this.#report("firmware request");
-    let file: Buffer;
-    try {
-      file = readFileSync(this.#files.path(`${PATHS.firmware}/${firmwareName}`));
-    } catch (error) {
-      return this.#fail("firmware request error", "", `Error requesting firmware ${firmwareName}: ${errnoCode(error)}`);
-    }
-    try {
-      this.#report("write init");
-      const design = readBitstream(file);
-      this.#report("write");
-      this.#configure(design);
-      this.#report("write complete");
-    } catch (error) {
-      if (error instanceof BitstreamError) return this.#fail(error.state, error.status, error.message);
-      return this.#fail("write error", "", messageOf(error));
-    }
-    this.#report("operating");
-    this.#files.log(`fpga_manager fpga0: writing ${firmwareName} to Xilinx ZynqMP FPGA Manager`);
-    return true;
+  readBack(): Buffer {
+    if (this.#busy) throw new KernelError("EBUSY");
+    if (this.#state !== "operating" || !this.#image) throw new KernelError("EPERM");
+    return this.#image;
   }
 
-  /** Does what has been asked for by writing a name to `firmware`. */
-  serve(): void {
-    const firmwareName = this.#files.read(`${PATHS.fpgaManager}/firmware`)?.trim();
-    if (!firmwareName) return;
-    this.load(firmwareName);
-    this.#files.replace(`${PATHS.fpgaManager}/firmware`, "");
+  /**
+   * Loads a bitstream from the firmware directory. `state` and `status` say how far it came.
+   *
+   * @param firmwareName path below `/lib/firmware`
+   * @throws KernelError EBUSY while another load runs; what {@link Firmware.read} throws; EINVAL for a file that the
+   *   configuration logic refuses
+   */
+  *load(firmwareName: string): Work {
+    if (this.#busy) throw new KernelError("EBUSY", "the FPGA manager is busy");
+    this.#busy = true;
+    try {
+      yield* this.#steps(firmwareName);
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** Configures the fabric as an earlier {@link load} did, for a board that was built again; changes no state. */
-  resume(firmwareName: string): boolean {
-    this.#configure(readBitstream(readFileSync(this.#files.path(`${PATHS.firmware}/${firmwareName}`))));
-    return true;
+  resume(firmwareName: string): void {
+    this.#options.configure(readBitstream(this.#options.firmware.read(firmwareName)));
+  }
+
+  *#steps(firmwareName: string): Work {
+    const { firmware, configure, log, programmingMs = 0 } = this.#options;
+    this.#report("firmware request");
+    const file = this.#attempt("firmware request error", firmwareName, () => firmware.read(firmwareName));
+    this.#report("write init");
+    const design = this.#attempt("write init error", firmwareName, () => readHead(file));
+    this.#report("write");
+    const writtenAt = performance.now() + programmingMs;
+    while (performance.now() < writtenAt) yield;
+    this.#attempt("write error", firmwareName, () => configure(design()));
+    this.#report("write complete");
+    this.#image = file;
+    this.#report("operating");
+    log(`fpga_manager fpga0: writing ${firmwareName} to Xilinx ZynqMP FPGA Manager`);
+  }
+
+  #attempt<T>(failedState: string, firmwareName: string, step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      const status = error instanceof BitstreamError ? error.status : "";
+      this.#report(failedState, status && `${status}\n`);
+      this.#options.log(
+        `fpga_manager fpga0: Error ${failedState.replace(" error", "")} ${firmwareName}: ${messageOf(error)}`,
+      );
+      throw error instanceof KernelError ? error : new KernelError("EINVAL", messageOf(error));
+    }
   }
 
   #report(state: string, status = ""): void {
-    this.#files.replace(`${PATHS.fpgaManager}/status`, status);
-    this.#files.replace(`${PATHS.fpgaManager}/state`, `${state}\n`);
+    this.#state = state;
+    this.#status = status;
+    this.#options.onReport?.(state, status);
   }
+}
 
-  #fail(state: string, status: string, message: string): false {
-    this.#report(state, status && `${status}\n`);
-    this.#files.log(`fpga_manager fpga0: ${message}`);
-    return false;
+/**
+ * What the configuration logic sees of a file before it takes the rest.
+ *
+ * @returns reads the rest
+ * @throws BitstreamError if there is no sync word
+ */
+function readHead(file: Buffer): () => FabricDesign {
+  try {
+    const design = readBitstream(file);
+    return () => design;
+  } catch (error) {
+    if (error instanceof BitstreamError && error.state === "write init error") throw error;
+    return () => {
+      throw error;
+    };
   }
 }

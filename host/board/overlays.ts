@@ -1,126 +1,137 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { messageOf } from "../errors";
-import { readDeviceTree } from "./device-tree";
-import type { BoardFiles } from "./files";
+import { DeviceTreeError, readDeviceTree } from "./device-tree";
+import type { Firmware } from "./firmware";
 import type { BoardFpgaManager } from "./fpga-manager";
-import { type OverlayRequest, readOverlay } from "./overlay-devices";
-import { PATHS } from "./paths";
+import { KernelError, type Work } from "./kernel-tree";
+import { OverlayError, readOverlay } from "./overlay-devices";
 import type { UioClass, UioNode } from "./uio-class";
 
 /** Where a flattened device tree says how long it is. */
 const TOTAL_SIZE_OFFSET = 4;
 
-interface Overlay {
-  /** Tells a directory that was removed and made again from the one that was there before. */
-  readonly identity: string;
-  /** Set once a name was written to `path`, whatever came of it. */
-  decided: boolean;
-  nodes: UioNode[];
+/** A directory that a program made, and what became of it. */
+export interface Overlay {
+  /** Whether its devices are there. */
+  applied: boolean;
+  /** Whether it is being applied. */
+  underWay: boolean;
+  readonly nodes: UioNode[];
+}
+
+export interface OverlaysOptions {
+  readonly firmware: Firmware;
+  readonly manager: BoardFpgaManager;
+  readonly uio: UioClass;
+  /** Called with all devices whenever there are others. */
+  readonly onChange: (nodes: UioNode[]) => void;
+  /** Takes a line for the kernel's log. */
+  readonly log: (message: string) => void;
 }
 
 /**
- * The kernel's configfs directory for device-tree overlays, served by looking at it: `mkdir` makes the attributes
- * appear, a name in `path` applies an overlay, `rmdir` takes it away.
- * Source: linux-xlnx `drivers/of/configfs.c`.
+ * The kernel's device-tree overlays: each programs a bitstream and adds devices.
+ * Source: kernel `drivers/of/overlay.c`, linux-xlnx `drivers/of/configfs.c`.
  */
 export class Overlays {
-  readonly #files: BoardFiles;
-  readonly #manager: BoardFpgaManager;
-  readonly #uio: UioClass;
-  readonly #onChange: (nodes: UioNode[]) => void;
-  readonly #overlays = new Map<string, Overlay>();
+  readonly #options: OverlaysOptions;
+  /** In the order in which they were applied. */
+  #applied: Overlay[] = [];
 
-  /** @param onChange called with all devices whenever there are others */
-  constructor(files: BoardFiles, manager: BoardFpgaManager, uio: UioClass, onChange: (nodes: UioNode[]) => void) {
-    this.#files = files;
-    this.#manager = manager;
-    this.#uio = uio;
-    this.#onChange = onChange;
+  constructor(options: OverlaysOptions) {
+    this.#options = options;
   }
 
-  /** Does what has been asked for since the last time. */
-  serve(): void {
-    const present = new Set(readdirSync(this.#files.path(PATHS.overlays)));
-    for (const [name, overlay] of [...this.#overlays].reverse()) {
-      if (!present.has(name) || this.#identityOf(name) !== overlay.identity) this.#remove(name, overlay);
-    }
-    for (const name of present) this.#serveOne(name);
+  /** One that is not applied. */
+  create(): Overlay {
+    return { applied: false, underWay: false, nodes: [] };
   }
 
-  #serveOne(name: string): void {
-    const directory = `${PATHS.overlays}/${name}`;
-    const overlay = this.#overlays.get(name) ?? this.#discover(name);
-    if (!overlay || overlay.decided) return;
-    const firmwareName = this.#files.read(`${directory}/path`)?.trim() ?? "";
-    const blob = this.#wholeBlob(`${directory}/dtbo`);
-    if (firmwareName === "" && !blob) return;
-    overlay.decided = true;
-    const applied = this.#apply(overlay, blob ?? firmwareName, (bitstream) => this.#manager.load(bitstream));
-    // Some kernels say "applied" here even for an overlay that they refused; `path` is what tells.
-    this.#files.replace(`${directory}/status`, "applied\n");
-    this.#files.replace(`${directory}/path`, applied && firmwareName !== "" ? `${firmwareName}\n` : "");
+  /**
+   * Applies a file from the firmware directory.
+   *
+   * @throws KernelError what {@link Firmware.read} and {@link applyBlob} throw
+   */
+  *applyFile(overlay: Overlay, name: string): Work {
+    yield* this.#apply(overlay, name, () => this.#options.firmware.read(name));
   }
 
-  /** A directory that was not there before. One that an earlier board applied comes back to life as it was. */
-  #discover(name: string): Overlay | undefined {
-    const directory = `${PATHS.overlays}/${name}`;
-    const identity = this.#identityOf(name);
-    if (identity === undefined) return undefined;
-    const overlay: Overlay = { identity, decided: false, nodes: [] };
-    this.#overlays.set(name, overlay);
-    const before = this.#files.read(`${directory}/path`);
-    if (before?.endsWith("\n")) {
-      overlay.decided = true;
-      this.#apply(overlay, before.trim(), (bitstream) => this.#manager.resume(bitstream));
-      return overlay;
-    }
-    for (const attribute of ["dtbo", "status", "path"])
-      writeFileSync(this.#files.path(`${directory}/${attribute}`), "");
-    return overlay;
+  /**
+   * Applies an overlay: loads the bitstream that it names, and adds its devices.
+   *
+   * @throws KernelError EINVAL for what is no overlay; EEXIST for devices that there are; what the FPGA manager says
+   */
+  *applyBlob(overlay: Overlay, blob: Buffer): Work {
+    yield* this.#apply(overlay, "dtbo", () => blob);
   }
 
-  /** A device tree that was written into `dtbo`, once all of it is there. */
-  #wholeBlob(relative: string): Buffer | undefined {
-    const blob = Buffer.from(this.#files.read(relative) ?? "", "latin1");
-    return blob.length >= 8 && blob.length >= blob.readUInt32BE(TOTAL_SIZE_OFFSET) ? blob : undefined;
+  /** Brings one back that an earlier board applied, for a board that was built again. */
+  *resume(overlay: Overlay, name: string): Work {
+    const { firmware, manager } = this.#options;
+    const resume = (bitstream: string) => {
+      manager.resume(bitstream);
+      return undefined;
+    };
+    yield* this.#apply(overlay, name, () => firmware.read(name), resume);
   }
 
-  /** @param source the overlay itself, or its name in the firmware directory */
-  #apply(overlay: Overlay, source: Buffer | string, load: (bitstream: string) => boolean): boolean {
-    try {
-      const request = this.#read(source);
-      if (request.firmwareName !== undefined && !load(request.firmwareName)) return false;
-      for (const device of request.devices) overlay.nodes.push(this.#uio.publish(device));
-      this.#announce();
-      return true;
-    } catch (error) {
-      this.#files.log(
-        `create_overlay: Failed to apply ${typeof source === "string" ? source : "dtbo"}: ${messageOf(error)}`,
-      );
-      for (const node of overlay.nodes.splice(0)) this.#uio.remove(node);
-      return false;
-    }
-  }
-
-  #read(source: Buffer | string): OverlayRequest {
-    const blob = typeof source === "string" ? readFileSync(this.#files.path(`${PATHS.firmware}/${source}`)) : source;
-    return readOverlay(readDeviceTree(blob));
-  }
-
-  #remove(name: string, overlay: Overlay): void {
-    this.#overlays.delete(name);
-    for (const node of overlay.nodes.reverse()) this.#uio.remove(node);
+  /** Removes an overlay's devices, the last first. The FPGA keeps its configuration. */
+  remove(overlay: Overlay): void {
+    if (!overlay.applied) return;
+    this.#applied = this.#applied.filter((other) => other !== overlay);
+    overlay.applied = false;
+    this.#removeNodes(overlay);
     this.#announce();
   }
 
-  #announce(): void {
-    this.#onChange([...this.#overlays.values()].flatMap(({ nodes }) => nodes));
+  /**
+   * Whether an overlay may be removed.
+   *
+   * @throws KernelError EBUSY if it is being applied, or if another was applied after it
+   */
+  requireRemovable(overlay: Overlay): void {
+    if (overlay.underWay) throw new KernelError("EBUSY");
+    if (!overlay.applied || this.#applied.at(-1) === overlay) return;
+    this.#options.log("OF: overlay: cannot remove an overlay while a later one is applied");
+    throw new KernelError("EBUSY");
   }
 
-  /** Some file systems give the inode of a directory that was removed to the next one; its birth differs. */
-  #identityOf(name: string): string | undefined {
-    const path = this.#files.path(`${PATHS.overlays}/${name}`);
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return stat && `${stat.ino}:${stat.birthtimeNs}`;
+  *#apply(
+    overlay: Overlay,
+    name: string,
+    read: () => Buffer,
+    load: (bitstream: string) => Work | undefined = (bitstream) => this.#options.manager.load(bitstream),
+  ): Work {
+    overlay.underWay = true;
+    try {
+      const { firmwareName, devices } = readOverlay(readDeviceTree(read()));
+      const loading = firmwareName === undefined ? undefined : load(firmwareName);
+      if (loading) yield* loading;
+      for (const device of devices) overlay.nodes.push(this.#options.uio.publish(device));
+      this.#applied.push(overlay);
+      overlay.applied = true;
+      this.#announce();
+    } catch (error) {
+      this.#removeNodes(overlay);
+      this.#options.log(`create_overlay: Failed to apply ${name}: ${messageOf(error)}`);
+      if (error instanceof DeviceTreeError || error instanceof OverlayError) {
+        throw new KernelError("EINVAL", error.message);
+      }
+      throw error;
+    } finally {
+      overlay.underWay = false;
+    }
   }
+
+  #removeNodes(overlay: Overlay): void {
+    for (const node of overlay.nodes.splice(0).reverse()) this.#options.uio.remove(node);
+  }
+
+  #announce(): void {
+    this.#options.onChange(this.#applied.flatMap(({ nodes }) => nodes));
+  }
+}
+
+/** Whether a device tree that is being written is there with all the bytes that it says it has. */
+export function isWholeBlob(blob: Buffer): boolean {
+  return blob.length >= 8 && blob.length >= blob.readUInt32BE(TOTAL_SIZE_OFFSET);
 }

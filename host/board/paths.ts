@@ -2,6 +2,11 @@
 export const PATHS = {
   overlays: "configfs/device-tree/overlays",
   fpgaManager: "sys/class/fpga_manager/fpga0",
+  fpgaDebug: "sys/kernel/debug/fpga/fpga0",
+  firmwareParameters: "sys/module/firmware_class/parameters",
+  /** Where a board that serves a file system has configfs; `configfs` leads there. */
+  mountedConfig: "sys/kernel/config",
+  baseTree: "sys/firmware/devicetree/base",
   uioClass: "sys/class/uio",
   uDmaBufClass: "sys/class/u-dma-buf",
   platformDevices: "sys/devices/platform",

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
+import type { FuseKernelOptions } from "./fuse-kernel";
 import type { ReachedMemory } from "./open-bus";
 
 /** What the board's thread works on. */
@@ -10,6 +11,10 @@ export interface BoardJob {
   readonly memory: ReachedMemory;
   readonly faults: Faults;
   readonly seed: number;
+  /** Where the u-dma-buf begins. */
+  readonly bufferAddress: number;
+  /** `undefined`: the kernel's files are plain ones. */
+  readonly fuse: FuseKernelOptions | undefined;
   /** A file for the record of the bus; `undefined`: no record. */
   readonly busLog: string | undefined;
 }

@@ -4,42 +4,73 @@ import { firmware } from "./designs";
 import { strings } from "./device-tree";
 import { PATHS } from "./paths";
 
-const BASE_TREE = "sys/firmware/devicetree/base";
+/** What the board's device tree says of the board itself. */
+export const BASE_TREE: Readonly<Record<string, Buffer>> = {
+  model: strings("Avnet Ultra96-V2 Rev1"),
+  compatible: strings("avnet,ultra96-rev1", "avnet,ultra96", "xlnx,zynqmp"),
+};
+export const MANAGER_NAME = "Xilinx ZynqMP FPGA Manager\n";
 
 /**
  * Lays out the files of an Ultra96-V2 as its kernel shows them before anything is programmed. Files that exist stay, so
  * that a board can be built again where one was.
  */
 export function buildTree(sysroot: string): void {
+  removeLink(join(sysroot, "configfs"));
   for (const directory of [PATHS.overlays, PATHS.uioClass, PATHS.platformDevices, PATHS.devices, "sys/kernel"]) {
     mkdirSync(join(sysroot, directory), { recursive: true });
   }
   if (readdirSync(join(sysroot, PATHS.overlays)).length === 0) removeDevices(sysroot);
   const files: [string, string | Buffer][] = [
-    [`${PATHS.fpgaManager}/name`, "Xilinx ZynqMP FPGA Manager\n"],
+    [`${PATHS.fpgaManager}/name`, MANAGER_NAME],
     [`${PATHS.fpgaManager}/state`, "unknown\n"],
     [`${PATHS.fpgaManager}/status`, ""],
     [`${PATHS.fpgaManager}/flags`, "0\n"],
     [`${PATHS.fpgaManager}/firmware`, ""],
-    [`${BASE_TREE}/model`, strings("Avnet Ultra96-V2 Rev1")],
-    [`${BASE_TREE}/compatible`, strings("avnet,ultra96-rev1", "avnet,ultra96", "xlnx,zynqmp")],
-    [PATHS.kernelLog, ""],
-    ...firmware(),
+    ...Object.entries(BASE_TREE).map(([name, value]): [string, Buffer] => [`${PATHS.baseTree}/${name}`, value]),
   ];
   for (const [path, content] of files) writeIfMissing(join(sysroot, path), content);
   const config = join(sysroot, "sys/kernel/config");
   if (!existsSync(config)) symlinkSync("../../configfs", config);
+  buildDisk(sysroot);
+}
+
+/**
+ * Lays out the plain files of a board whose `sys` is a file system. It starts as after power-up, whatever board was there
+ * before.
+ */
+export function buildTreeBesideMount(sysroot: string): void {
+  mkdirSync(join(sysroot, PATHS.devices), { recursive: true });
+  removeDeviceFiles(sysroot);
+  rmSync(join(sysroot, "configfs"), { recursive: true, force: true });
+  symlinkSync(PATHS.mountedConfig, join(sysroot, "configfs"));
+  buildDisk(sysroot);
+}
+
+/** Firmware, log and pagemap. */
+function buildDisk(sysroot: string): void {
+  for (const [path, content] of [[PATHS.kernelLog, ""] as const, ...firmware()]) {
+    writeIfMissing(join(sysroot, path), content);
+  }
   clearPagemap(join(sysroot, PATHS.pagemap));
+}
+
+function removeLink(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(path);
 }
 
 /** Without an overlay there are no devices: takes away what a board that was killed may have left. */
 function removeDevices(sysroot: string): void {
-  for (const directory of [PATHS.uioClass, PATHS.platformDevices, PATHS.devices]) {
-    for (const name of readdirSync(join(sysroot, directory))) {
-      if (directory === PATHS.devices && !name.startsWith("uio")) continue;
+  for (const directory of [PATHS.uioClass, PATHS.platformDevices]) {
+    for (const name of readdirSync(join(sysroot, directory)))
       rmSync(join(sysroot, directory, name), { recursive: true });
-    }
   }
+  removeDeviceFiles(sysroot);
+}
+
+function removeDeviceFiles(sysroot: string): void {
+  const directory = join(sysroot, PATHS.devices);
+  for (const name of readdirSync(directory)) if (name.startsWith("uio")) rmSync(join(directory, name));
 }
 
 function writeIfMissing(path: string, content: string | Buffer): void {

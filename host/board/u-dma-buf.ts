@@ -4,14 +4,14 @@ import type { BoardFiles } from "./files";
 import { PATHS } from "./paths";
 
 /** As the reference system's device tree has it: 32 MiB, `dma-coherent`. */
-const NAME = "axi:udmabuf@0x0";
-const LENGTH_BYTES = 32 * 2 ** 20;
+export const NAME = "axi:udmabuf@0x0";
+export const LENGTH_BYTES = 32 * 2 ** 20;
 
 const DIRECTORY = `${PATHS.uDmaBufClass}/${NAME}`;
 const DEVICE = `${PATHS.devices}/${NAME}`;
 
 /** Attributes as the driver shows them at first. Source: ikwzm/udmabuf, README. */
-const ATTRIBUTES = {
+export const ATTRIBUTES = {
   size: `${LENGTH_BYTES}`,
   sync_mode: "0",
   sync_offset: "0x0",
@@ -23,22 +23,30 @@ const ATTRIBUTES = {
   dma_coherent: "1",
 } as const;
 
-/**
- * Puts the buffer into a board's tree: a device file that holds its memory, and its attributes.
- *
- * @param physicalAddress where it begins
- */
-export function createUDmaBuf(sysroot: string, physicalAddress: number): void {
+/** Makes the device file, which holds the buffer's memory. */
+export function createUDmaBufDevice(sysroot: string): void {
   const device = join(sysroot, DEVICE);
   if (!existsSync(device)) writeFileSync(device, "", { mode: 0o600 });
   // A hole: whoever maps it allocates what is used.
   truncateSync(device, LENGTH_BYTES);
+}
+
+/**
+ * Puts the buffer's attributes into a board's tree as plain files.
+ *
+ * @param physicalAddress where it begins
+ */
+export function createUDmaBufFiles(sysroot: string, physicalAddress: number): void {
   const directory = join(sysroot, DIRECTORY);
   mkdirSync(directory, { recursive: true });
-  const address = `0x${physicalAddress.toString(16).padStart(16, "0")}`;
-  for (const [name, value] of Object.entries({ ...ATTRIBUTES, phys_addr: address })) {
+  for (const [name, value] of Object.entries({ ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress) })) {
     writeFileSync(join(directory, name), `${value}\n`);
   }
+}
+
+/** As the attribute `phys_addr` has it. */
+export function shownAddress(physicalAddress: number): string {
+  return `0x${physicalAddress.toString(16).padStart(16, "0")}`;
 }
 
 /** The buffer as the kernel and the fabric see it. */
@@ -48,9 +56,10 @@ export class BoardUDmaBuf {
   readonly #files: BoardFiles;
   readonly #fd: number;
 
-  constructor(files: BoardFiles) {
+  /** @param physicalAddress where it begins; absent: as its attribute says */
+  constructor(files: BoardFiles, physicalAddress = Number(files.read(`${DIRECTORY}/phys_addr`))) {
     this.#files = files;
-    this.physicalAddress = Number(files.read(`${DIRECTORY}/phys_addr`));
+    this.physicalAddress = physicalAddress;
     this.#fd = openSync(files.path(DEVICE), "r+");
   }
 
@@ -69,7 +78,7 @@ export class BoardUDmaBuf {
     return writeSync(this.#fd, data, 0, data.length, offset);
   }
 
-  /** Does the synchronisation that was asked for: the buffer is coherent, so that only its owner changes. */
+  /** Does the synchronisation that plain files ask for: the buffer is coherent, so that only its owner changes. */
   serve(): void {
     for (const [attribute, owner] of [
       ["sync_for_cpu", "0\n"],

@@ -1,23 +1,18 @@
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, closeSync, openSync, rmSync, statSync } from "node:fs";
 import { overlayFile } from "../native/memory-overlay";
 import { pageSizeBytes } from "../native/libc";
 import type { BoardFiles } from "./files";
 import type { BoardInterrupt } from "./interrupt";
+import type { KernelFiles } from "./kernel-files";
+import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import type { OverlayDevice } from "./overlay-devices";
 import { PATHS } from "./paths";
+
+const UIO_MAJOR = 243;
+/** What a device tree allows, but for `.` and `..`, which are no files. */
+const PROPERTY_NAME = /^(?!\.{1,2}$)[\w,.+?#-]{1,31}$/;
+/** No count of interrupts. */
+const NEVER_SHOWN = -1;
 
 /** A device that is published: its number and its registers. */
 export interface UioNode {
@@ -36,34 +31,45 @@ export interface UioNode {
  */
 export class UioClass {
   readonly #files: BoardFiles;
+  readonly #kernelFiles: KernelFiles;
+  /** By name on the platform bus. */
+  readonly #nodes = new Map<string, UioNode>();
   /** Devices with an interrupt, and what their attribute `event` says. */
   readonly #events = new Map<UioNode, number>();
 
-  constructor(files: BoardFiles) {
+  constructor(files: BoardFiles, kernelFiles: KernelFiles) {
     this.#files = files;
+    this.#kernelFiles = kernelFiles;
   }
 
-  /** Makes a device appear; its class entry comes last. One that was published by an earlier board is taken over. */
+  /**
+   * Makes a device appear; its class entry comes last. One that was published by an earlier board is taken over.
+   *
+   * @throws KernelError EEXIST if it is there already
+   */
   publish(device: OverlayDevice): UioNode {
     const platformName = nameOnPlatformBus(device);
     const platform = `${PATHS.platformDevices}/${platformName}`;
-    const id = this.#existing(platform) ?? this.#firstFree();
+    if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
+    const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
     const mapped = mapDevice(this.#files.path(`${PATHS.devices}/${id}`), device);
-    if (!existsSync(this.#files.path(platform))) this.#describe(platform, id, device);
-    const link = this.#files.path(`${PATHS.uioClass}/${id}`);
-    if (!existsSync(link)) symlinkSync(`../../devices/platform/${platformName}/uio/${id}`, link);
     const node = { id, device, ...mapped };
-    if (node.interrupt) this.#events.set(node, Number(this.#files.read(eventPath(node))));
+    this.#kernelFiles.add(platform, platformDirectory(platformName, node));
+    this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
+    this.#nodes.set(platformName, node);
+    if (node.interrupt) this.#events.set(node, NEVER_SHOWN);
     return node;
   }
 
   /** Makes a device disappear; its class entry goes last. Mappings of its registers stay valid. */
   remove(node: UioNode): void {
     const { id, device } = node;
+    const platformName = nameOnPlatformBus(device);
+    this.#nodes.delete(platformName);
     this.#events.delete(node);
     rmSync(this.#files.path(`${PATHS.devices}/${id}`), { force: true });
-    rmSync(this.#files.path(`${PATHS.platformDevices}/${nameOnPlatformBus(device)}`), { recursive: true, force: true });
-    rmSync(this.#files.path(`${PATHS.uioClass}/${id}`), { force: true });
+    this.#kernelFiles.remove(`${PATHS.platformDevices}/${platformName}`);
+    this.#kernelFiles.remove(`${PATHS.uioClass}/${id}`);
   }
 
   /** Lets the attributes say what is so now. */
@@ -72,49 +78,46 @@ export class UioClass {
       const count = node.interrupt?.count ?? 0;
       if (count === shown) continue;
       this.#events.set(node, count);
-      this.#files.replace(eventPath(node), `${count}\n`);
+      this.#kernelFiles.changed(eventPath(node), `${count}\n`);
     }
   }
 
-  #existing(platform: string): string | undefined {
-    const directory = this.#files.path(`${platform}/uio`);
-    return existsSync(directory) ? readdirSync(directory)[0] : undefined;
-  }
-
   #firstFree(): string {
-    const taken = new Set(readdirSync(this.#files.path(PATHS.uioClass)));
+    const taken = new Set(this.#kernelFiles.entries(PATHS.uioClass));
     let number = 0;
     while (taken.has(`uio${number}`)) number++;
     return `uio${number}`;
   }
+}
 
-  /** Writes the attributes aside and moves them into place as one. */
-  #describe(platform: string, id: string, device: OverlayDevice): void {
-    const draft = this.#files.path(`${PATHS.private}/draft-device`);
-    rmSync(draft, { recursive: true, force: true });
-    const entry = join(draft, "uio", id);
-    const map = join(entry, "maps/map0");
-    mkdirSync(map, { recursive: true });
-    mkdirSync(join(draft, "of_node"));
-    symlinkSync(`../../../${platform.split("/").at(-1)}`, join(entry, "device"));
-    const number = Number(id.replace("uio", ""));
-    const attributes: [string, string][] = [
-      [join(entry, "name"), device.name],
-      [join(entry, "version"), "devicetree"],
-      [join(entry, "event"), "0"],
-      [join(entry, "dev"), `243:${number}`],
-      [join(map, "name"), device.nodeName],
-      [join(map, "addr"), `0x${device.address.toString(16).padStart(16, "0")}`],
-      [join(map, "size"), `0x${device.lengthBytes.toString(16).padStart(16, "0")}`],
-      [join(map, "offset"), "0x0"],
-    ];
-    for (const [path, text] of attributes) writeFileSync(path, `${text}\n`);
-    writeFileSync(join(draft, "of_node/name"), `${device.nodeName.split("@")[0]}\0`);
-    for (const [name, value] of device.properties) {
-      if (/^[\w,.+?#-]{1,31}$/.test(name)) writeFileSync(join(draft, "of_node", name), value);
-    }
-    renameSync(draft, this.#files.path(platform));
+/** What a platform device shows: its device-tree node, and the UIO device that its driver made. */
+function platformDirectory(platformName: string, { id, device, interrupt }: UioNode): Directory {
+  const line = (text: string) => Attribute.of(`${text}\n`);
+  const uio = new Directory({
+    name: line(device.name),
+    version: line("devicetree"),
+    event: new Attribute({ show: () => `${interrupt?.count ?? 0}\n` }),
+    dev: line(`${UIO_MAJOR}:${id.replace("uio", "")}`),
+    device: new Link(`../../../${platformName}`),
+    maps: new Directory({
+      map0: new Directory({
+        name: line(device.nodeName),
+        addr: line(`0x${device.address.toString(16).padStart(16, "0")}`),
+        size: line(`0x${device.lengthBytes.toString(16).padStart(16, "0")}`),
+        offset: line("0x0"),
+      }),
+    }),
+  });
+  return new Directory({ uio: new Directory({ [id]: uio }), of_node: treeNodeDirectory(device) });
+}
+
+/** A device-tree node: its properties as they are. */
+function treeNodeDirectory({ nodeName, properties }: OverlayDevice): Directory {
+  const directory = new Directory({ name: Attribute.of(Buffer.from(`${nodeName.split("@")[0]}\0`)) });
+  for (const [name, value] of properties) {
+    if (PROPERTY_NAME.test(name)) directory.add(name, Attribute.of(value));
   }
+  return directory;
 }
 
 /** As the kernel names platform devices: `a0000000.AxiProxy`. */

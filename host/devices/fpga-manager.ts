@@ -216,10 +216,13 @@ function noAnswer(what: string): AxiscriptError {
   );
 }
 
-/** An overlay that somebody made, and then did not come to apply: its `path` shows no name with a newline. */
+/**
+ * An overlay that somebody made, and then did not come to apply: its `path` shows no name with a newline. Some kernels
+ * show the newline alone.
+ */
 function isUnapplied(directory: string): boolean {
   try {
-    return !readFileSync(posix.join(directory, "path"), "latin1").endsWith("\n");
+    return !/[^\n]\n$/.test(readFileSync(posix.join(directory, "path"), "latin1"));
   } catch {
     return existsSync(directory);
   }

@@ -73,14 +73,14 @@ test("the board: interrupts from before a device was opened are not news, those 
 
 test("the board: the attribute event follows, and the count goes on when the board is built again", async () => {
   const sysroot = join(temporaryDirectory(), "board");
-  const first = timerBoard(sysroot);
+  const first = timerBoard({ sysroot });
   const event = () => readFileSync(join(sysroot, "sys/class/uio/uio0/event"), "utf8");
   assert.is(event(), "0\n");
   first.fire();
   first.interrupt.wait(LONG_MS);
   assert.ok(waitUntil(() => event() === "1\n", LONG_MS));
   await first.stop();
-  const second = timerBoard(sysroot);
+  const second = timerBoard({ sysroot });
   second.fire();
   assert.is(second.interrupt.wait(LONG_MS), 2);
   assert.ok(waitUntil(() => event() === "2\n", LONG_MS));

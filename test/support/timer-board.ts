@@ -1,4 +1,4 @@
-import { VirtualBoard } from "../../host/board/board";
+import { VirtualBoard, type VirtualBoardOptions } from "../../host/board/board";
 import { FpgaManager } from "../../host/devices/fpga-manager";
 import { Sysroot } from "../../host/devices/sysroot";
 import { awaitUioDevice, openUioWindow } from "../../host/devices/uio";
@@ -17,8 +17,8 @@ const INTERVAL_CYCLES = 1000;
 const FIRMWARE = "/lib/firmware/xilinx/axi_timer/axi_timer";
 
 /** A virtual board with a timer that fires when it is told to. */
-export function timerBoard(sysrootDirectory?: string) {
-  const board = new VirtualBoard(sysrootDirectory === undefined ? {} : { sysroot: sysrootDirectory });
+export function timerBoard(options: VirtualBoardOptions = {}) {
+  const board = new VirtualBoard(options);
   const sysroot = new Sysroot(board.sysroot);
   const fpga = new FpgaManager(sysroot);
   if (!fpga.isProgrammed()) fpga.program(`${FIRMWARE}.bit.bin`, `${FIRMWARE}.dtbo`);

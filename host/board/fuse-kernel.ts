@@ -1,0 +1,86 @@
+import { hideMount } from "../native/fuse";
+import type { Fabric } from "./fabric";
+import type { BoardFiles } from "./files";
+import { Firmware } from "./firmware";
+import { BoardFpgaManager } from "./fpga-manager";
+import { fpgaManagerAttributes } from "./fpga-manager-attributes";
+import { FuseKernelFiles } from "./fuse-kernel-files";
+import { FuseServer } from "./fuse-server";
+import type { BoardKernel } from "./kernel";
+import { Attribute, Directory, Link } from "./kernel-tree";
+import { type OverlayErrors, overlaysDirectory } from "./overlay-attributes";
+import { Overlays } from "./overlays";
+import { PATHS } from "./paths";
+import { BASE_TREE } from "./tree";
+import { NAME as U_DMA_BUF } from "./u-dma-buf";
+import { uDmaBufAttributes } from "./u-dma-buf-attributes";
+import { UioClass } from "./uio-class";
+
+/** What a board with a file system is started with. */
+export interface FuseKernelOptions {
+  /** Of the mount at `sys`. */
+  readonly fd: number;
+  readonly overlayErrors: OverlayErrors;
+  readonly programmingMs: number;
+}
+
+/** Where the manager's device is on a Zynq MPSoC. */
+const MANAGER_DEVICE = "firmware:zynqmp-firmware:pcap/fpga_manager/fpga0";
+
+/** The kernel side as a file system: what a program asks for is done before it goes on, or fails with the errno. */
+export class FuseKernel implements BoardKernel {
+  readonly #server: FuseServer;
+
+  constructor(files: BoardFiles, fabric: Fabric, bufferAddress: number, options: FuseKernelOptions) {
+    hideMount(files.path("sys"));
+    const { fd, overlayErrors, programmingMs } = options;
+    const log = (message: string) => files.log(message);
+    const kernelFiles = new FuseKernelFiles();
+    const firmware = new Firmware(files.sysroot);
+    const manager = new BoardFpgaManager({
+      firmware,
+      log,
+      programmingMs,
+      configure: (design) => fabric.configure(design),
+    });
+    const uio = new UioClass(files, kernelFiles);
+    const overlays = new Overlays({ firmware, manager, uio, log, onChange: (nodes) => fabric.connect(nodes) });
+    const text = (content: () => Buffer) => new Attribute({ show: content, lengthBytes: 0 });
+
+    for (const [path, node] of Object.entries({
+      [`${PATHS.platformDevices}/${MANAGER_DEVICE}`]: fpgaManagerAttributes(manager),
+      [PATHS.fpgaManager]: new Link(`../../devices/platform/${MANAGER_DEVICE}`),
+      [PATHS.fpgaDebug]: new Directory({ image: text(() => manager.readBack()) }),
+      [PATHS.uioClass]: new Directory(),
+      [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(bufferAddress),
+      [`sys/class/udmabuf/${U_DMA_BUF}`]: new Link(`../u-dma-buf/${U_DMA_BUF}`),
+      [PATHS.firmwareParameters]: new Directory({ path: searchPath(firmware) }),
+      [PATHS.baseTree]: new Directory(
+        Object.fromEntries(Object.entries(BASE_TREE).map(([name, value]) => [name, Attribute.of(value)])),
+      ),
+      [`${PATHS.mountedConfig}/device-tree/overlays`]: overlaysDirectory(overlays, overlayErrors),
+    })) {
+      kernelFiles.add(path, node);
+    }
+    this.#server = new FuseServer(fd, kernelFiles.root, log);
+  }
+
+  serve(): void {
+    // Nothing is to be brought up to date.
+  }
+
+  rest(timeoutMs: number): boolean {
+    return this.#server.serve(timeoutMs);
+  }
+}
+
+/** The directory in which firmware is looked for before `/lib/firmware`. */
+function searchPath(firmware: Firmware): Attribute {
+  return new Attribute({
+    show: () => `${firmware.searchPath}\n`,
+    store: (data) => {
+      firmware.searchPath = data.toString("latin1").replace(/\n$/, "");
+      return undefined;
+    },
+  });
+}

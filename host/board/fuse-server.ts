@@ -1,0 +1,297 @@
+import { readSync, writeSync } from "node:fs";
+import { constants } from "node:os";
+import { errnoCode } from "../errors";
+import { waitReadableBriefly } from "../native/fuse";
+import {
+  decodeBatchForget,
+  decodeForget,
+  decodeHandle,
+  decodeMkdir,
+  decodeOpen,
+  decodeRead,
+  decodeRequest,
+  decodeSetattr,
+  decodeWrite,
+  encodeAttributes,
+  encodeEntries,
+  encodeEntry,
+  encodeError,
+  encodeInit,
+  encodeOpen,
+  encodeReply,
+  encodeStatfs,
+  encodeWritten,
+  type FuseRequest,
+  MAX_REQUEST_BYTES,
+  nameIn,
+  OPCODE,
+  ROOT_ID,
+} from "./fuse-protocol";
+import { Attribute, Directory, type ErrnoName, KernelError, Link, type TreeNode, type Work } from "./kernel-tree";
+import { OpenAttribute } from "./open-attribute";
+
+/** What a request comes to: a reply, a reply once some work is done, or nothing, for those that have none. */
+type Outcome = Buffer | { readonly work: Work; readonly reply: Buffer } | undefined;
+
+const MAX_AT_A_TIME = 32;
+const DONE = Buffer.alloc(0);
+/** Numbers for nodes that get another one at each look-up; below are those of the nodes themselves. */
+const FIRST_PASSING_ID = 2 ** 40;
+
+/** What sysfs and configfs answer to what they do not have; ENOSYS, in place of which the kernel has something, else. */
+const REFUSALS: ReadonlyMap<number, ErrnoName> = new Map([
+  [OPCODE.create, "EACCES"],
+  [OPCODE.ioctl, "ENOTTY"],
+  [OPCODE.tmpfile, "EOPNOTSUPP"],
+  ...[OPCODE.symlink, OPCODE.mknod, OPCODE.unlink, OPCODE.rename, OPCODE.rename2, OPCODE.link].map(
+    (opcode): [number, ErrnoName] => [opcode, "EPERM"],
+  ),
+]);
+
+/** Serves a tree as a file system. Nothing is cached: what a program sees is what the tree says at that moment. */
+export class FuseServer {
+  readonly #log: (message: string) => void;
+  /** -1 once the file system is unmounted, and there is nothing to wait for. */
+  #fd: number;
+  readonly #message = Buffer.alloc(MAX_REQUEST_BYTES);
+  /** Nodes that the kernel knows, and how often it looked them up. */
+  readonly #nodes = new Map<number, { readonly node: TreeNode; lookups: number }>();
+  readonly #files = new Map<number, OpenAttribute>();
+  readonly #directories = new Map<number, readonly [string, TreeNode][]>();
+  #lastHandle = 0;
+  #lastPassingId = FIRST_PASSING_ID;
+  /** Requests whose programs still wait. */
+  readonly #unfinished = new Set<{ readonly unique: bigint; readonly work: Work; readonly reply: Buffer }>();
+
+  /**
+   * @param fd what `mountFuse` returned; it stays the caller's
+   * @param log takes what went wrong in the board itself
+   */
+  constructor(fd: number, root: Directory, log: (message: string) => void) {
+    this.#fd = fd;
+    this.#log = log;
+    this.#nodes.set(ROOT_ID, { node: root, lookups: 1 });
+  }
+
+  /**
+   * Waits for a request, and answers those that there are, up to a limit: the fabric must have its turn, too.
+   *
+   * @param timeoutMs in fractions of a millisecond, too
+   * @returns false if there was none
+   */
+  serve(timeoutMs: number): boolean {
+    this.#continue();
+    if (!waitReadableBriefly(this.#fd, timeoutMs)) return this.#unfinished.size > 0;
+    let served = 0;
+    do this.#serveOne();
+    while (++served < MAX_AT_A_TIME && waitReadableBriefly(this.#fd, 0));
+    return true;
+  }
+
+  #serveOne(): void {
+    let length: number;
+    try {
+      length = readSync(this.#fd, this.#message);
+    } catch (error) {
+      if (errnoCode(error) === "ENODEV") this.#fd = -1;
+      // Else the program was killed before its request was read.
+      return;
+    }
+    const request = decodeRequest(this.#message.subarray(0, length));
+    try {
+      const outcome = this.#answer(request);
+      if (outcome === undefined) return;
+      if (Buffer.isBuffer(outcome)) this.#send(encodeReply(request.unique, outcome));
+      else {
+        this.#unfinished.add({ unique: request.unique, ...outcome });
+        this.#continue();
+      }
+    } catch (error) {
+      this.#send(encodeError(request.unique, this.#errnoOf(error)));
+    }
+  }
+
+  /** Does the next step of all that is under way. */
+  #continue(): void {
+    for (const item of this.#unfinished) {
+      try {
+        if (!item.work.next().done) continue;
+        this.#send(encodeReply(item.unique, item.reply));
+      } catch (error) {
+        this.#send(encodeError(item.unique, this.#errnoOf(error)));
+      }
+      this.#unfinished.delete(item);
+    }
+  }
+
+  #send(message: Buffer): void {
+    try {
+      writeSync(this.#fd, message);
+    } catch (error) {
+      // ENOENT: the program is gone; ENODEV: so is the mount.
+      if (!["ENOENT", "ENODEV"].includes(errnoCode(error) ?? "")) throw error;
+    }
+  }
+
+  /** Whatever a program asks for, the board goes on. */
+  #errnoOf(error: unknown): ErrnoName {
+    if (error instanceof KernelError) return error.code;
+    this.#log(`axiscript: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    const code = errnoCode(error) ?? "";
+    return Object.hasOwn(constants.errno, code) ? (code as ErrnoName) : "EIO";
+  }
+
+  #answer(request: FuseRequest): Outcome {
+    const { opcode, nodeId, body } = request;
+    switch (opcode) {
+      case OPCODE.init:
+        return encodeInit();
+      case OPCODE.lookup:
+        return this.#entry(this.#child(nodeId, nameIn(body)));
+      case OPCODE.forget:
+        this.#forget(nodeId, decodeForget(body));
+        return undefined;
+      case OPCODE.batchForget:
+        for (const [id, lookups] of decodeBatchForget(body)) this.#forget(id, lookups);
+        return undefined;
+      case OPCODE.getattr:
+        return encodeAttributes(this.#node(nodeId));
+      case OPCODE.setattr:
+        return encodeAttributes(Object.assign(this.#node(nodeId), decodeSetattr(body)));
+      case OPCODE.readlink:
+        return this.#readlink(nodeId);
+      case OPCODE.mkdir:
+        return this.#mkdir(nodeId, decodeMkdir(body));
+      case OPCODE.rmdir:
+        return this.#rmdir(nodeId, nameIn(body));
+      case OPCODE.open:
+      case OPCODE.read:
+      case OPCODE.write:
+      case OPCODE.flush:
+      case OPCODE.release:
+        return this.#answerFile(request);
+      case OPCODE.opendir:
+      case OPCODE.readdir:
+      case OPCODE.releasedir:
+        return this.#answerDirectory(request);
+      case OPCODE.statfs:
+        return encodeStatfs();
+      case OPCODE.access:
+      case OPCODE.fsync:
+      case OPCODE.fsyncdir:
+      case OPCODE.destroy:
+        return DONE;
+      // What the kernel does on behalf of a program does not end early either.
+      case OPCODE.interrupt:
+        return undefined;
+      default:
+        throw new KernelError(REFUSALS.get(opcode) ?? "ENOSYS");
+    }
+  }
+
+  #answerFile({ opcode, nodeId, body }: FuseRequest): Outcome {
+    if (opcode === OPCODE.open) {
+      const node = this.#node(nodeId);
+      if (!(node instanceof Attribute)) throw new KernelError("EINVAL");
+      const { reads, writes } = decodeOpen(body);
+      this.#files.set(++this.#lastHandle, new OpenAttribute(node, reads, writes));
+      return encodeOpen(this.#lastHandle);
+    }
+    const file = this.#files.get(decodeHandle(body));
+    if (!file) throw new KernelError("EBADF");
+    if (opcode === OPCODE.read) {
+      const { offset, lengthBytes } = decodeRead(body);
+      return file.read(offset, lengthBytes);
+    }
+    if (opcode === OPCODE.write) {
+      const { offset, data } = decodeWrite(body);
+      const { taken, work } = file.write(offset, data);
+      return after(work, encodeWritten(taken));
+    }
+    if (opcode === OPCODE.flush) return after(file.flush(), DONE);
+    this.#files.delete(decodeHandle(body));
+    return after(file.release(), DONE);
+  }
+
+  #answerDirectory({ opcode, nodeId, body }: FuseRequest): Outcome {
+    if (opcode === OPCODE.opendir) {
+      const directory = this.#directory(nodeId);
+      this.#directories.set(++this.#lastHandle, [[".", directory], ["..", directory], ...directory.entries]);
+      return encodeOpen(this.#lastHandle);
+    }
+    if (opcode === OPCODE.readdir) {
+      const { handle, offset, lengthBytes } = decodeRead(body);
+      return encodeEntries(this.#directories.get(handle) ?? [], offset, lengthBytes);
+    }
+    this.#directories.delete(decodeHandle(body));
+    return DONE;
+  }
+
+  #node(nodeId: number): TreeNode {
+    const node = this.#nodes.get(nodeId)?.node;
+    if (!node) throw new KernelError("ENOENT");
+    return node;
+  }
+
+  #directory(nodeId: number): Directory {
+    const node = this.#node(nodeId);
+    if (!(node instanceof Directory)) throw new KernelError("ENOTDIR");
+    return node;
+  }
+
+  #child(parentId: number, name: string): TreeNode {
+    const node = this.#directory(parentId).entries.get(name);
+    if (!node) throw new KernelError("ENOENT");
+    return node;
+  }
+
+  /**
+   * Tells the kernel of a node. Attributes that can be written get another number each time: writes to one number wait
+   * for each other in the kernel, and then none could be told that the device is busy.
+   */
+  #entry(node: TreeNode): Buffer {
+    const passing = node instanceof Attribute && node.operations.store !== undefined;
+    const id = passing ? ++this.#lastPassingId : node.number;
+    const known = this.#nodes.get(id);
+    if (known) known.lookups++;
+    else this.#nodes.set(id, { node, lookups: 1 });
+    return encodeEntry(node, id);
+  }
+
+  #forget(nodeId: number, lookups: number): void {
+    const known = this.#nodes.get(nodeId);
+    if (!known || nodeId === ROOT_ID) return;
+    known.lookups -= lookups;
+    if (known.lookups <= 0) this.#nodes.delete(nodeId);
+  }
+
+  #readlink(nodeId: number): Buffer {
+    const node = this.#node(nodeId);
+    if (!(node instanceof Link)) throw new KernelError("EINVAL");
+    return Buffer.from(node.target, "latin1");
+  }
+
+  #mkdir(parentId: number, name: string): Buffer {
+    const parent = this.#directory(parentId);
+    if (parent.removed) throw new KernelError("ENOENT");
+    if (parent.entries.has(name)) throw new KernelError("EEXIST");
+    if (!parent.hooks) throw new KernelError("EPERM");
+    const made = parent.hooks.make(name);
+    parent.add(name, made);
+    return this.#entry(made);
+  }
+
+  #rmdir(parentId: number, name: string): Buffer {
+    const parent = this.#directory(parentId);
+    if (!(this.#child(parentId, name) instanceof Directory)) throw new KernelError("ENOTDIR");
+    if (!parent.hooks) throw new KernelError("EPERM");
+    parent.hooks.remove(name);
+    parent.remove(name);
+    return DONE;
+  }
+}
+
+/** A reply, once the work is done. */
+function after(work: Work | undefined, reply: Buffer): Outcome {
+  return work ? { work, reply } : reply;
+}

@@ -1,0 +1,47 @@
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { BoardFiles } from "./files";
+import type { KernelFiles } from "./kernel-files";
+import { Attribute, type Directory, Link, type TreeNode } from "./kernel-tree";
+import { PATHS } from "./paths";
+
+/** The kernel's files as plain ones, which say what is so when they were last written. */
+export class PlainKernelFiles implements KernelFiles {
+  readonly #files: BoardFiles;
+
+  constructor(files: BoardFiles) {
+    this.#files = files;
+  }
+
+  /** Written aside and moved into place as one. */
+  add(path: string, node: Directory | Link): void {
+    const target = this.#files.path(path);
+    if (lstatSync(target, { throwIfNoEntry: false })) return;
+    const draft = this.#files.path(`${PATHS.private}/draft-node`);
+    rmSync(draft, { recursive: true, force: true });
+    write(draft, node);
+    renameSync(draft, target);
+  }
+
+  remove(path: string): void {
+    rmSync(this.#files.path(path), { recursive: true, force: true });
+  }
+
+  entries(path: string): string[] {
+    const directory = this.#files.path(path);
+    return lstatSync(directory, { throwIfNoEntry: false }) ? readdirSync(directory) : [];
+  }
+
+  changed(path: string, text: string): void {
+    this.#files.replace(path, text);
+  }
+}
+
+function write(path: string, node: TreeNode): void {
+  if (node instanceof Link) symlinkSync(node.target, path);
+  else if (node instanceof Attribute) writeFileSync(path, node.operations.show?.() ?? "");
+  else {
+    mkdirSync(path);
+    for (const [name, entry] of node.entries) write(join(path, name), entry);
+  }
+}

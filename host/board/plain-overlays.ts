@@ -1,0 +1,92 @@
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import type { BoardFiles } from "./files";
+import { finish, type Work } from "./kernel-tree";
+import { isWholeBlob, type Overlay, type Overlays } from "./overlays";
+import { PATHS } from "./paths";
+
+interface PlainOverlay {
+  /** Tells a directory that was removed and made again from the one that was there before. */
+  readonly identity: string;
+  readonly overlay: Overlay;
+  /** Set once a name was written to `path`, whatever came of it. */
+  decided: boolean;
+}
+
+/**
+ * The directory for device-tree overlays as plain files, served by looking at it: `mkdir` makes the attributes appear, a
+ * name in `path` applies an overlay, `rmdir` takes it away.
+ */
+export class PlainOverlays {
+  readonly #files: BoardFiles;
+  readonly #overlays: Overlays;
+  readonly #present = new Map<string, PlainOverlay>();
+
+  constructor(files: BoardFiles, overlays: Overlays) {
+    this.#files = files;
+    this.#overlays = overlays;
+  }
+
+  /** Does what has been asked for since the last time. */
+  serve(): void {
+    const present = new Set(readdirSync(this.#files.path(PATHS.overlays)));
+    for (const [name, { identity, overlay }] of [...this.#present].reverse()) {
+      if (present.has(name) && this.#identityOf(name) === identity) continue;
+      this.#present.delete(name);
+      this.#overlays.remove(overlay);
+    }
+    for (const name of present) this.#serveOne(name);
+  }
+
+  #serveOne(name: string): void {
+    const directory = `${PATHS.overlays}/${name}`;
+    const item = this.#present.get(name) ?? this.#discover(name);
+    if (!item || item.decided) return;
+    const firmwareName = this.#files.read(`${directory}/path`)?.trim() ?? "";
+    const blob = Buffer.from(this.#files.read(`${directory}/dtbo`) ?? "", "latin1");
+    const whole = isWholeBlob(blob);
+    if (firmwareName === "" && !whole) return;
+    item.decided = true;
+    const { overlay } = item;
+    const applied = succeeds(
+      whole ? this.#overlays.applyBlob(overlay, blob) : this.#overlays.applyFile(overlay, firmwareName),
+    );
+    // Some kernels say "applied" here even for an overlay that they refused; `path` is what tells.
+    this.#files.replace(`${directory}/status`, "applied\n");
+    this.#files.replace(`${directory}/path`, applied && firmwareName !== "" ? `${firmwareName}\n` : "");
+  }
+
+  /** A directory that was not there before. One that an earlier board applied comes back to life as it was. */
+  #discover(name: string): PlainOverlay | undefined {
+    const directory = `${PATHS.overlays}/${name}`;
+    const identity = this.#identityOf(name);
+    if (identity === undefined) return undefined;
+    const item: PlainOverlay = { identity, decided: false, overlay: this.#overlays.create() };
+    this.#present.set(name, item);
+    const before = this.#files.read(`${directory}/path`);
+    if (before?.endsWith("\n")) {
+      item.decided = true;
+      succeeds(this.#overlays.resume(item.overlay, before.trim()));
+      return item;
+    }
+    for (const attribute of ["dtbo", "status", "path"])
+      writeFileSync(this.#files.path(`${directory}/${attribute}`), "");
+    return item;
+  }
+
+  /** Some file systems give the inode of a directory that was removed to the next one; its birth differs. */
+  #identityOf(name: string): string | undefined {
+    const path = this.#files.path(`${PATHS.overlays}/${name}`);
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat && `${stat.ino}:${stat.birthtimeNs}`;
+  }
+}
+
+/** Plain files cannot say why something was refused; the kernel's log does. */
+function succeeds(work: Work): boolean {
+  try {
+    finish(work);
+    return true;
+  } catch {
+    return false;
+  }
+}

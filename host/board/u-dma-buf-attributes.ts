@@ -1,0 +1,53 @@
+import { Attribute, Directory, KernelError, type Work } from "./kernel-tree";
+import { ATTRIBUTES, LENGTH_BYTES, shownAddress } from "./u-dma-buf";
+
+/** As the C library's `strtoul` with base 0 reads them, and a newline, if any. */
+const NUMBER = /^(0x[0-9a-f]+|[0-9]+)\n?$/i;
+const MAX_SYNC_MODE = 7;
+const MAX_SYNC_DIRECTION = 2;
+
+/**
+ * The attributes of the u-dma-buf device. The buffer is coherent: to synchronise it changes its owner, and no byte.
+ * Source: ikwzm/udmabuf, `u-dma-buf.c`.
+ *
+ * @param physicalAddress where it begins
+ */
+export function uDmaBufAttributes(physicalAddress: number): Directory {
+  const settings = { sync_mode: 0, sync_offset: 0, sync_size: LENGTH_BYTES, sync_direction: 0 };
+  let owner: number = Number(ATTRIBUTES.sync_owner);
+  const setting = (name: keyof typeof settings, max: number, base = 10) =>
+    new Attribute({
+      show: () => `${base === 16 ? "0x" : ""}${settings[name].toString(base)}\n`,
+      store: (data) => {
+        settings[name] = numberIn(data, max);
+        return undefined;
+      },
+    });
+  const synchronisation = (newOwner: number) =>
+    new Attribute({
+      show: () => "0\n",
+      store: (data): Work | undefined => {
+        if (numberIn(data, Number.MAX_SAFE_INTEGER) !== 0) owner = newOwner;
+        return undefined;
+      },
+    });
+  return new Directory({
+    phys_addr: Attribute.of(`${shownAddress(physicalAddress)}\n`),
+    size: Attribute.of(`${ATTRIBUTES.size}\n`),
+    dma_coherent: Attribute.of(`${ATTRIBUTES.dma_coherent}\n`),
+    sync_mode: setting("sync_mode", MAX_SYNC_MODE),
+    sync_offset: setting("sync_offset", LENGTH_BYTES, 16),
+    sync_size: setting("sync_size", LENGTH_BYTES),
+    sync_direction: setting("sync_direction", MAX_SYNC_DIRECTION),
+    sync_owner: new Attribute({ show: () => `${owner}\n` }),
+    sync_for_cpu: synchronisation(0),
+    sync_for_device: synchronisation(1),
+  });
+}
+
+function numberIn(data: Buffer, max: number): number {
+  const text = data.toString("latin1");
+  const value = NUMBER.test(text) ? Number(text.trim()) : Number.NaN;
+  if (!(value <= max)) throw new KernelError("EINVAL", `"${text.trim()}" is no number up to ${max}`);
+  return value;
+}
