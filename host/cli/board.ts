@@ -40,7 +40,7 @@ export async function board(flags: BoardFlags): Promise<number> {
   const running = await startBoard({ ...(sysroot === undefined ? {} : { sysroot }), keep, ...boardOptions(flags) });
   try {
     await print(json ? describeForPrograms(running) : describe(running));
-    if (!json && running.addressNote !== undefined) note(running.addressNote);
+    if (!json) for (const text of [running.addressNote, running.kernelFilesNote]) if (text !== undefined) note(text);
     await untilEnd(running, termination);
   } finally {
     await running.stop();
@@ -66,6 +66,7 @@ Ctrl-C ends it. ${kept ? "The directory stays." : "Nothing of it stays."}
 `;
 }
 
-function describeForPrograms({ sysroot, kept, addressNote }: StandaloneBoard): string {
-  return `${JSON.stringify({ sysroot, pid: process.pid, kept, ...(addressNote !== undefined && { addressNote }) })}\n`;
+/** Notes that there are not are left out. */
+function describeForPrograms({ sysroot, kept, addressNote, kernelFilesNote }: StandaloneBoard): string {
+  return `${JSON.stringify({ sysroot, pid: process.pid, kept, addressNote, kernelFilesNote })}\n`;
 }

@@ -2,7 +2,10 @@ import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
 import { checkSeed } from "./virtual-board";
 
 /** What {@link startBoard} takes. */
-export interface BoardOptions extends Pick<VirtualBoardOptions, "faults" | "seed" | "busLog"> {
+export interface BoardOptions extends Pick<
+  VirtualBoardOptions,
+  "faults" | "seed" | "busLog" | "overlayErrors" | "programmingMs"
+> {
   /** Where to build the board; absent: a temporary directory. */
   readonly sysroot?: string;
   /** Whether a directory that held no board before is kept when the board ends; false if absent. */
@@ -17,6 +20,8 @@ export interface StandaloneBoard {
   readonly kept: boolean;
   /** What its devices do not reach, if there is something to say. */
   readonly addressNote: string | undefined;
+  /** What its files do not do as a kernel's would, if there is something to say. */
+  readonly kernelFilesNote: string | undefined;
   /** Resolves when the board has ended, asked to or not. */
   readonly ended: Promise<void>;
   /**
@@ -34,6 +39,9 @@ export interface StandaloneBoard {
  * mapped, by the page frame numbers that the kernel shows it. Without CAP_SYS_ADMIN it shows none: then they reach the
  * u-dma-buf alone, and `addressNote` says so.
  *
+ * The kernel's files are a file system (FUSE): what is written takes effect before the write returns, or fails with the
+ * kernel's errno. Where none can be mounted they are plain files, and `kernelFilesNote` says what that costs.
+ *
  * The program does not end before the board is stopped.
  *
  * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range; ERR_AXI_IO if the bus
@@ -46,7 +54,8 @@ export interface StandaloneBoard {
  */
 export async function startBoard(options: BoardOptions = {}): Promise<StandaloneBoard> {
   checkSeed(options.seed);
-  const board = new VirtualBoard({ ...options, keep: options.keep ?? false, standalone: true });
+  const keep = options.keep ?? false;
+  const board = new VirtualBoard({ ...options, keep, standalone: true, kernelFiles: "fuse" });
   try {
     await board.announce();
   } catch (error) {
