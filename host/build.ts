@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { firmware } from "./board/designs";
 import { buildFirmware } from "./board/firmware";
+import { bundlePrograms } from "./bundle";
 import { compileDescriptions, readShipped } from "./devices/compile-shipped";
 import { gateModule } from "./gate/gate-module";
 import { gateModulePath } from "./gate/module-file";
@@ -12,3 +13,4 @@ for (const architecture of ["x64", "arm64"] as const) {
 }
 buildFirmware(firmware());
 writeFileSync(join(__dirname, "devices/shipped.js"), compileDescriptions(readShipped()));
+bundlePrograms();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PATHS } from "./paths";
 
 /** Where the build puts the firmware files of the designs: made anew for each board, they would cost its start 5 ms. */
-const BUILT = join(__dirname, "firmware");
+const BUILT = join(__dirname, "../board/firmware");
 
 /**
  * Puts firmware files beside this one, in place of those of an earlier build. The last step of `npm run build`.
