@@ -1,7 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { firmware } from "./designs";
-import { strings } from "./device-tree";
+import { installFirmware } from "./firmware";
 import { PATHS } from "./paths";
 
 const BASE_TREE = "sys/firmware/devicetree/base";
@@ -15,18 +14,18 @@ export function buildTree(sysroot: string): void {
     mkdirSync(join(sysroot, directory), { recursive: true });
   }
   if (readdirSync(join(sysroot, PATHS.overlays)).length === 0) removeDevices(sysroot);
-  const files: [string, string | Buffer][] = [
+  const files: [string, string][] = [
     [`${PATHS.fpgaManager}/name`, "Xilinx ZynqMP FPGA Manager\n"],
     [`${PATHS.fpgaManager}/state`, "unknown\n"],
     [`${PATHS.fpgaManager}/status`, ""],
     [`${PATHS.fpgaManager}/flags`, "0\n"],
     [`${PATHS.fpgaManager}/firmware`, ""],
-    [`${BASE_TREE}/model`, strings("Avnet Ultra96-V2 Rev1")],
-    [`${BASE_TREE}/compatible`, strings("avnet,ultra96-rev1", "avnet,ultra96", "xlnx,zynqmp")],
+    [`${BASE_TREE}/model`, "Avnet Ultra96-V2 Rev1\0"],
+    [`${BASE_TREE}/compatible`, "avnet,ultra96-rev1\0avnet,ultra96\0xlnx,zynqmp\0"],
     [PATHS.kernelLog, ""],
-    ...firmware(),
   ];
   for (const [path, content] of files) writeIfMissing(join(sysroot, path), content);
+  installFirmware(sysroot);
   const config = join(sysroot, "sys/kernel/config");
   if (!existsSync(config)) symlinkSync("../../configfs", config);
   clearPagemap(join(sysroot, PATHS.pagemap));
@@ -42,7 +41,7 @@ function removeDevices(sysroot: string): void {
   }
 }
 
-function writeIfMissing(path: string, content: string | Buffer): void {
+function writeIfMissing(path: string, content: string): void {
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content);
