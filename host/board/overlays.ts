@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { messageOf } from "../errors";
+import { errnoCode, messageOf } from "../errors";
 import { readDeviceTree } from "./device-tree";
 import type { BoardFiles } from "./files";
 import type { BoardFpgaManager } from "./fpga-manager";
@@ -44,7 +44,16 @@ export class Overlays {
     for (const [name, overlay] of [...this.#overlays].reverse()) {
       if (!present.has(name) || this.#identityOf(name) !== overlay.identity) this.#remove(name, overlay);
     }
-    for (const name of present) this.#serveOne(name);
+    for (const name of present) this.#serveUnlessRemoved(name);
+  }
+
+  /** A directory may be removed at any moment, also while its attributes are written: the next look sees that. */
+  #serveUnlessRemoved(name: string): void {
+    try {
+      this.#serveOne(name);
+    } catch (error) {
+      if (errnoCode(error) !== "ENOENT") throw error;
+    }
   }
 
   #serveOne(name: string): void {
@@ -74,8 +83,9 @@ export class Overlays {
       this.#apply(overlay, before.trim(), (bitstream) => this.#manager.resume(bitstream));
       return overlay;
     }
+    // Appended to: if the directory was removed and made again just now, somebody may have seen these, and written to them.
     for (const attribute of ["dtbo", "status", "path"])
-      writeFileSync(this.#files.path(`${directory}/${attribute}`), "");
+      writeFileSync(this.#files.path(`${directory}/${attribute}`), "", { flag: "a" });
     return overlay;
   }
 
