@@ -1,5 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { firmware } from "./board/designs";
+import { buildFirmware } from "./board/built-firmware";
+import { bundlePrograms } from "./bundle";
 import { compileDescriptions, readShipped } from "./devices/compile-shipped";
 import { gateModule } from "./gate/gate-module";
 import { gateModulePath } from "./gate/module-file";
@@ -8,4 +11,6 @@ import { gateModulePath } from "./gate/module-file";
 for (const architecture of ["x64", "arm64"] as const) {
   writeFileSync(gateModulePath(architecture), gateModule(architecture));
 }
+buildFirmware(firmware());
 writeFileSync(join(__dirname, "devices/shipped.js"), compileDescriptions(readShipped()));
+bundlePrograms();

@@ -28,15 +28,12 @@ const REGISTER_BYTES = 0x1000;
 const SHARED_PERIPHERAL_INTERRUPT = 0;
 const LEVEL_HIGH = 4;
 
-/** The firmware files of every design, by path below the sysroot. */
+/** The firmware files of every design, by name: `DESIGN.bit.bin` and `DESIGN.dtbo`. */
 export function firmware(): ReadonlyMap<string, Buffer> {
-  const files = DESIGNS.flatMap((design): [string, Buffer][] => {
-    const path = `lib/firmware/xilinx/${design.name}/${design.name}`;
-    return [
-      [`${path}.bit.bin`, writeBitstream(design)],
-      [`${path}.dtbo`, overlay(design)],
-    ];
-  });
+  const files = DESIGNS.flatMap((design): [string, Buffer][] => [
+    [`${design.name}.bit.bin`, writeBitstream(design)],
+    [`${design.name}.dtbo`, overlay(design)],
+  ]);
   return new Map(files);
 }
 

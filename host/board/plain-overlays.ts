@@ -68,8 +68,9 @@ export class PlainOverlays {
       succeeds(this.#overlays.resume(item.overlay, before.trim()));
       return item;
     }
+    // Appended to: if the directory was removed and made again just now, somebody may have seen these, and written to them.
     for (const attribute of ["dtbo", "status", "path"])
-      writeFileSync(this.#files.path(`${directory}/${attribute}`), "");
+      writeFileSync(this.#files.path(`${directory}/${attribute}`), "", { flag: "a" });
     return item;
   }
 

@@ -37,7 +37,7 @@ export class BoardThread {
   #failure: Error | undefined;
 
   private constructor() {
-    this.#worker = new Worker(join(__dirname, "worker.js"), { workerData: this.#state.buffer });
+    this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#state.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;
     });

@@ -1,13 +1,12 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { firmware } from "./designs";
-import { strings } from "./device-tree";
+import { installFirmware } from "./built-firmware";
 import { PATHS } from "./paths";
 
 /** What the board's device tree says of the board itself. */
 export const BASE_TREE: Readonly<Record<string, Buffer>> = {
-  model: strings("Avnet Ultra96-V2 Rev1"),
-  compatible: strings("avnet,ultra96-rev1", "avnet,ultra96", "xlnx,zynqmp"),
+  model: Buffer.from("Avnet Ultra96-V2 Rev1\0"),
+  compatible: Buffer.from("avnet,ultra96-rev1\0avnet,ultra96\0xlnx,zynqmp\0"),
 };
 export const MANAGER_NAME = "Xilinx ZynqMP FPGA Manager\n";
 
@@ -49,9 +48,8 @@ export function buildTreeBesideMount(sysroot: string): void {
 
 /** Firmware, log and pagemap. */
 function buildDisk(sysroot: string): void {
-  for (const [path, content] of [[PATHS.kernelLog, ""] as const, ...firmware()]) {
-    writeIfMissing(join(sysroot, path), content);
-  }
+  writeIfMissing(join(sysroot, PATHS.kernelLog), "");
+  installFirmware(sysroot);
   clearPagemap(join(sysroot, PATHS.pagemap));
 }
 

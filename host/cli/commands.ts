@@ -1,7 +1,8 @@
-import yargs, { type Argv, type CommandModule } from "yargs";
+import type { Argv, CommandModule } from "yargs";
 import { AxiscriptError, packageVersion } from "../index";
 import { BUILD, build } from "./build";
 import { lastOfRepeated, spellOutOptimize } from "./options";
+import { readPlainOptions } from "./plain-options";
 import { RUN, RUN_OPTIONS, run } from "./run";
 import { splitArguments } from "./script-arguments";
 
@@ -79,8 +80,11 @@ export function parse(argv: readonly string[]): Command {
     const permitting = rest.some((argument) => PERMISSION_FLAG.test(argument)) ? permissionOptions() : undefined;
     const { own, script } = splitArguments(rest, { ...RUN_OPTIONS, ...permitting?.permissionFlags() });
     const { rest: others, permissions } = permitting?.takePermissionFlags(own) ?? { rest: own, permissions: undefined };
+    const spelled = others.map(spellOutOptimize);
+    const plain = readPlainOptions(spelled, RUN_OPTIONS);
+    if (plain) return () => run(plain, script, permissions);
     const helps = others.some((argument) => argument === "--help" || argument === "-h");
-    const parser = base("axiscript run", others.map(spellOutOptimize));
+    const parser = base("axiscript run", spelled);
     void (helps && permitting ? permitting.describePermissionFlags(parser, "help") : parser)
       .command(command(RUN, (flags) => run(flags, script, permissions), "$0"))
       .parse();
@@ -123,8 +127,10 @@ function withPermissionFlags<Flags>(module: CommandModule<object, Flags>): Comma
   return { ...module, builder: (yargs) => builder(permissionOptions().describePermissionFlags(yargs, "completion")) };
 }
 
-/** What all parsers have in common. */
-function base(scriptName: string, argv: readonly string[]) {
+/** A parser with what those of all commands have in common. */
+export function base(scriptName: string, argv: readonly string[]) {
+  // Loaded for the command lines that are not read without it.
+  const yargs = require("yargs") as typeof import("yargs");
   return yargs([...argv])
     .scriptName(scriptName)
     .locale("en")

@@ -26,6 +26,8 @@ const OVERLAY_NAME = "full";
 const PROGRAM_TIMEOUT_MS = 5000;
 /** Drivers bind and device files are made within this time after an overlay was applied. */
 const SETTLING_MS = 1000;
+/** More than there are writes to the attributes of one overlay. */
+const REMOVAL_ATTEMPTS = 10;
 
 /**
  * Programs the FPGA through the kernel's FPGA manager and a device-tree overlay, and takes the overlay away again.
@@ -228,15 +230,20 @@ function isUnapplied(directory: string): boolean {
   }
 }
 
-/** rmdir(2), as configfs wants it; where the overlay is a directory of plain files, these go first. */
+/**
+ * rmdir(2), as configfs wants it; where the overlay is a directory of plain files, these go first. Whoever serves it may
+ * be writing one of them again at that moment, and does so a few times at most.
+ */
 function removeOverlay(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (errnoCode(error) === "ENOENT") return;
-    if (errnoCode(error) !== "ENOTEMPTY") throw error;
-    for (const entry of readdirSync(directory)) rmSync(posix.join(directory, entry));
-    rmdirSync(directory);
+  for (let attempts = REMOVAL_ATTEMPTS; ; attempts--) {
+    try {
+      rmdirSync(directory);
+      return;
+    } catch (error) {
+      if (errnoCode(error) === "ENOENT") return;
+      if (errnoCode(error) !== "ENOTEMPTY" || attempts === 0) throw error;
+    }
+    for (const entry of readdirSync(directory)) rmSync(posix.join(directory, entry), { force: true });
   }
 }
 

@@ -5,5 +5,5 @@ export const GATE_MODULE_NAME = "axiscript.gate";
 
 /** Where the build puts the gate's module for an architecture, as `process.arch` names it. */
 export function gateModulePath(architecture: "x64" | "arm64"): string {
-  return join(__dirname, `gate-${architecture}.wasm`);
+  return join(__dirname, `../gate/gate-${architecture}.wasm`);
 }

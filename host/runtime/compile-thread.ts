@@ -89,7 +89,7 @@ function takeThread(): Worker {
 }
 
 function startThread(): Worker {
-  const worker = new Worker(join(__dirname, "compile-worker.js"), { execArgv: [] });
+  const worker = new Worker(join(__dirname, "../runtime/compile-worker.js"), { execArgv: [] });
   worker.once("exit", () => {
     if (idle === worker) idle = undefined;
   });

@@ -71,7 +71,7 @@ export class ScriptThread {
   #ended = false;
 
   constructor() {
-    this.#worker = new Worker(join(__dirname, "script-worker.js"), {
+    this.#worker = new Worker(join(__dirname, "../runtime/script-worker.js"), {
       execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },
     });

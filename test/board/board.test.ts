@@ -7,10 +7,13 @@ import { VirtualBoard } from "../../host/board/board";
 import { FpgaManager } from "../../host/devices/fpga-manager";
 import { Sysroot } from "../../host/devices/sysroot";
 import { awaitUioDevice, listUioDevices, openUioWindow } from "../../host/devices/uio";
-import { waitUntil } from "../../host/devices/wait";
+import { checkWaitsWith, waitUntil } from "../../host/devices/wait";
+import { AxiscriptError } from "../../host/errors";
 import { Gate } from "../../host/gate/gate";
 import { boardsOf, PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";
+import { firmwareOf } from "../support/host-instance";
+import { Random } from "../support/random";
 import { temporaryDirectory } from "../support/temporary";
 
 const test = suite("virtual board");
@@ -174,6 +177,34 @@ test("a transfer without end keeps the board neither from its other work nor fro
   );
   assert.is(gate.exports.read32(window, 0x10), 0x200);
   gate.closeAll();
+  await board.stop();
+});
+
+test("a load that is broken off at any moment does not end the board, and leaves nothing of itself", async () => {
+  const board = new VirtualBoard();
+  const fpga = new FpgaManager(new Sysroot(board.sysroot));
+  const random = new Random();
+  let brokenOff = 0;
+  for (let load = 0; load < 300; load++) {
+    // A load takes a millisecond or two.
+    const deadline = performance.now() + random.below(200) / 100;
+    checkWaitsWith(() => {
+      if (performance.now() >= deadline) throw new AxiscriptError("ERR_AXI_ABORTED", "the script was stopped");
+    });
+    try {
+      fpga.program(...firmwareOf("axi_proxy"));
+    } catch (error) {
+      if (!(error instanceof AxiscriptError) || error.code !== "ERR_AXI_ABORTED") throw error;
+      brokenOff++;
+    } finally {
+      checkWaitsWith();
+    }
+    fpga.remove();
+    assert.equal(readdirSync(join(board.sysroot, "configfs/device-tree/overlays")), []);
+  }
+  assert.ok(brokenOff > 10, `broken off ${brokenOff} times`);
+  fpga.program(...firmwareOf("axi_proxy"));
+  assert.ok(fpga.isProgrammed());
   await board.stop();
 });
 

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { axiscript, PACKAGE } from "../support/cli";
+import { axiscript, boardsOf, PACKAGE } from "../support/cli";
 import { WITH_PROXY } from "../support/run-script";
 import { temporaryFile } from "../support/temporary";
 
@@ -72,13 +72,16 @@ test("a signal at any moment before or while a script runs leaves nothing", asyn
   const script = temporaryFile("spin.ts", SPIN);
   const wasm = script.replace(".ts", ".wasm");
   assert.is((await axiscript(["build", script, "-o", wasm])).status, 0);
+  const pids = temporaryFile("pids", "");
   for (let delayMs = 30; delayMs <= 270; delayMs += 12) {
-    const through = ["timeout", "--preserve-status", "--kill-after=20", `${delayMs / 1000}`];
+    const noting = ["sh", "-c", 'echo $$ >> "$0"; exec "$@"', pids];
+    const through = ["timeout", "--preserve-status", "--kill-after=20", `${delayMs / 1000}`, ...noting];
     const { status, stderr } = await axiscript(["run", "--board=virtual", wasm], { through });
     assert.is(status, 143, `after ${delayMs} ms: ${stderr}`);
   }
-  const left = spawnSync("sh", ["-c", "ls -d /dev/shm/axiscript-board-* 2>/dev/null"], { encoding: "utf8" }).stdout;
-  assert.is(left, "");
+  const started = readFileSync(pids, "utf8").trim().split("\n").map(Number);
+  assert.is(started.length, 21);
+  assert.equal(started.flatMap(boardsOf), []);
 });
 
 test("output that nobody reads ends the script quietly: exit code 141", async () => {

@@ -26,6 +26,8 @@ export interface CliOptions {
   readonly through?: readonly string[];
   /** Node's own options. */
   readonly nodeOptions?: readonly string[];
+  /** Where stdout goes: a descriptor, or a pipe that nobody reads, or whose reader is gone. Absent: it is read. */
+  readonly stdout?: number | "unread" | "closed";
   /** Called with what stdout holds so far, whenever there is more. */
   readonly onOutput?: (stdout: string, child: ChildProcess) => void;
 }
@@ -42,15 +44,19 @@ export function axiscript(args: readonly string[], options: CliOptions = {}): Pr
   const child = spawn(command, rest, {
     cwd: options.cwd ?? temporaryDirectory(),
     env: { ...process.env, XDG_CACHE_HOME: cache, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", typeof options.stdout === "number" ? options.stdout : "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-    options.onOutput?.(stdout, child);
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  if (options.stdout === "closed") child.stdout?.destroy();
+  // A pipe that is left unread would keep the process from being over for us.
+  else if (options.stdout === "unread") child.once("exit", () => child.stdout?.destroy());
+  else
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      options.onOutput?.(stdout, child);
+    });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
