@@ -221,20 +221,23 @@ function removeIfAbandoned(directory: string): void {
   const file = join(directory, PATHS.private, "lock");
   if (!existsSync(file)) {
     const age = Date.now() - statSync(directory).mtimeMs;
-    if (age > ABANDONED_AFTER_MS) rmSync(directory, { recursive: true, force: true });
+    if (age > ABANDONED_AFTER_MS) removeAbandoned(directory);
     return;
   }
   const fd = openSync(file, "r+");
   try {
-    if (!tryLockFile(fd)) return;
-    unmountAbandoned(directory);
-    rmSync(directory, { recursive: true, force: true });
+    if (tryLockFile(fd)) removeAbandoned(directory);
   } finally {
     closeSync(fd);
   }
 }
 
-/** Unmounts what a board that was killed had mounted: nobody serves it any more. The lock must be held. */
+function removeAbandoned(directory: string): void {
+  unmountAbandoned(directory);
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Unmounts what a board that was killed had mounted: nobody serves it any more. The lock must not be another's. */
 function unmountAbandoned(directory: string): void {
   if (!readFileSync("/proc/self/mountinfo", "latin1").includes(" - fuse.")) return;
   const { unmountBelow } = require("../native/fuse") as typeof import("../native/fuse");

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { join, posix } from "node:path";
 import { errnoCode } from "../errors";
 import { type ErrnoName, KernelError } from "./kernel-tree";
@@ -28,12 +28,22 @@ export class Firmware {
     const directories = [this.searchPath, `/${PATHS.firmware}`].filter((directory) => directory !== "");
     for (const directory of directories) {
       try {
-        return readWhole(join(this.#sysroot, posix.resolve("/", directory), name));
+        return readWhole(this.#resolve(join(this.#sysroot, posix.resolve("/", directory), name)));
       } catch (error) {
         if (errnoCode(error) !== "ENOENT") throw asKernelError(error);
       }
     }
     throw new KernelError("ENOENT");
+  }
+
+  /**
+   * Where a path leads: a program that has the board as its root directory makes links that begin there; others make links
+   * that begin at this machine's.
+   */
+  #resolve(path: string): string {
+    if (existsSync(path)) return path;
+    const target = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : "";
+    return posix.isAbsolute(target) ? join(this.#sysroot, target) : path;
   }
 }
 

@@ -62,7 +62,7 @@ export class FuseKernel implements BoardKernel {
     })) {
       kernelFiles.add(path, node);
     }
-    this.#server = new FuseServer(fd, kernelFiles.root, log);
+    this.#server = new FuseServer(fd, kernelFiles.root, programmingMs, log);
   }
 
   serve(): void {

@@ -68,6 +68,10 @@ const FOPEN_DIRECT_IO = 1;
 const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 /** Requests may write more than a page. */
 const INIT_BIG_WRITES = 1 << 5;
+/** There is a second word of flags. */
+const INIT_EXTENDED = 1 << 30;
+/** In the second word: there is a limit to the time that an answer takes. */
+const INIT2_REQUEST_TIMEOUT = 1 << 10;
 
 const FILE_TYPES = { directory: FILES.S_IFDIR, attribute: FILES.S_IFREG, link: FILES.S_IFLNK } as const;
 
@@ -163,14 +167,30 @@ function replyHeader(unique: bigint, bodyBytes: number, error: number): Buffer {
   return header;
 }
 
-/** fuse_init_out */
-export function encodeInit(): Buffer {
+/** fuse_init_in: whether the kernel can be told how long an answer takes at the most (Linux 6.14). */
+function knowsTimeouts(body: Buffer): boolean {
+  const extended = (body.readUInt32LE(12) & INIT_EXTENDED) !== 0;
+  return extended && (body.readUInt32LE(16) & INIT2_REQUEST_TIMEOUT) !== 0;
+}
+
+/**
+ * fuse_init_out
+ *
+ * @param request body of the kernel's fuse_init_in
+ * @param timeoutSeconds the kernel gives the file system up when an answer takes longer
+ */
+export function encodeInit(request: Buffer, timeoutSeconds: number): Buffer {
   const body = Buffer.alloc(64);
   body.writeUInt32LE(MAJOR, 0);
   body.writeUInt32LE(MINOR, 4);
   body.writeUInt32LE(INIT_BIG_WRITES, 12);
   body.writeUInt32LE(MAX_WRITE_BYTES, 20);
   body.writeUInt32LE(1, 24); // time granularity, ns
+  if (knowsTimeouts(request)) {
+    body.writeUInt32LE((INIT_BIG_WRITES | INIT_EXTENDED) >>> 0, 12);
+    body.writeUInt32LE(INIT2_REQUEST_TIMEOUT, 32);
+    body.writeUInt16LE(Math.min(timeoutSeconds, 0xffff), 40);
+  }
   return body;
 }
 

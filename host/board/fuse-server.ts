@@ -34,6 +34,11 @@ import { OpenAttribute } from "./open-attribute";
 type Outcome = Buffer | { readonly work: Work; readonly reply: Buffer } | undefined;
 
 const MAX_AT_A_TIME = 32;
+/**
+ * After this the kernel gives the file system up. Else a thread of this very process that waits for an answer while the
+ * process is killed would keep it alive, and itself waiting, for ever.
+ */
+const ANSWER_TIMEOUT_S = 60;
 const DONE = Buffer.alloc(0);
 /** Numbers for nodes that get another one at each look-up; below are those of the nodes themselves. */
 const FIRST_PASSING_ID = 2 ** 40;
@@ -53,6 +58,7 @@ export class FuseServer {
   readonly #log: (message: string) => void;
   /** -1 once the file system is unmounted, and there is nothing to wait for. */
   #fd: number;
+  readonly #longestWorkMs: number;
   readonly #message = Buffer.alloc(MAX_REQUEST_BYTES);
   /** Nodes that the kernel knows, and how often it looked them up. */
   readonly #nodes = new Map<number, { readonly node: TreeNode; lookups: number }>();
@@ -65,10 +71,12 @@ export class FuseServer {
 
   /**
    * @param fd what `mountFuse` returned; it stays the caller's
+   * @param longestWorkMs how long a piece of work may take
    * @param log takes what went wrong in the board itself
    */
-  constructor(fd: number, root: Directory, log: (message: string) => void) {
+  constructor(fd: number, root: Directory, longestWorkMs: number, log: (message: string) => void) {
     this.#fd = fd;
+    this.#longestWorkMs = longestWorkMs;
     this.#log = log;
     this.#nodes.set(ROOT_ID, { node: root, lookups: 1 });
   }
@@ -145,7 +153,7 @@ export class FuseServer {
     const { opcode, nodeId, body } = request;
     switch (opcode) {
       case OPCODE.init:
-        return encodeInit();
+        return encodeInit(body, ANSWER_TIMEOUT_S + Math.ceil(this.#longestWorkMs / 1000));
       case OPCODE.lookup:
         return this.#entry(this.#child(nodeId, nameIn(body)));
       case OPCODE.forget:
@@ -272,9 +280,8 @@ export class FuseServer {
   }
 
   #mkdir(parentId: number, name: string): Buffer {
+    // Whether the name is free the kernel has looked up already.
     const parent = this.#directory(parentId);
-    if (parent.removed) throw new KernelError("ENOENT");
-    if (parent.entries.has(name)) throw new KernelError("EEXIST");
     if (!parent.hooks) throw new KernelError("EPERM");
     const made = parent.hooks.make(name);
     parent.add(name, made);

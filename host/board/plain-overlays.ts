@@ -1,4 +1,5 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { errnoCode } from "../errors";
 import type { BoardFiles } from "./files";
 import { finish, type Work } from "./kernel-tree";
 import { isWholeBlob, type Overlay, type Overlays } from "./overlays";
@@ -34,7 +35,14 @@ export class PlainOverlays {
       this.#present.delete(name);
       this.#overlays.remove(overlay);
     }
-    for (const name of present) this.#serveOne(name);
+    for (const name of present) {
+      try {
+        this.#serveOne(name);
+      } catch (error) {
+        // Removed just now, of which the next look takes notice.
+        if (errnoCode(error) !== "ENOENT") throw error;
+      }
+    }
   }
 
   #serveOne(name: string): void {

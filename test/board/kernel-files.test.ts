@@ -278,7 +278,7 @@ test("a board may hide what it refuses, as some kernels do: path is empty, statu
 });
 
 test("a device tree in `dtbo` takes effect when it is closed, and not before", async () => {
-  const { board, path, overlay } = fuseBoard();
+  const { board, path, overlay } = fuseBoard({ programmingMs: 300 });
   const blob = readFileSync(path("lib/firmware/axi_proxy.dtbo"));
   mkdirSync(overlay("full"));
   const fd = openSync(overlay("full", "dtbo"), "r+");
@@ -423,6 +423,24 @@ test("firmware is looked for in the kernel's search path first", async () => {
   write(parameter, "/opt/firmware\n");
   assert.is(read(parameter), "/opt/firmware\n");
   for (const name of ["mine.bit.bin", "axi_proxy.bit.bin"]) write(manager("firmware"), name);
+  await board.stop();
+});
+
+test("links in the firmware directory lead through the board's root directory, or through this machine's", async () => {
+  const { board, path, manager } = fuseBoard();
+  for (const target of [
+    "xilinx/axi_proxy/axi_proxy.bit.bin",
+    "/lib/firmware/xilinx/axi_proxy/axi_proxy.bit.bin",
+    path("lib/firmware/xilinx/axi_proxy/axi_proxy.bit.bin"),
+  ]) {
+    symlinkSync(target, path("lib/firmware/link.bin"));
+    assert.is(
+      errnoOf(() => write(manager("firmware"), "link.bin")),
+      "none",
+      target,
+    );
+    rmSync(path("lib/firmware/link.bin"));
+  }
   await board.stop();
 });
 

@@ -7,8 +7,9 @@ import { VirtualBoard } from "../../host/board/board";
 import { FpgaManager } from "../../host/devices/fpga-manager";
 import { Sysroot } from "../../host/devices/sysroot";
 import { awaitUioDevice, listUioDevices } from "../../host/devices/uio";
+import { waitUntil } from "../../host/devices/wait";
 import { PACKAGE } from "../support/cli";
-import { errnoOf, testWithMount } from "../support/fuse-board";
+import { errnoOf, fuseBoard, testWithMount } from "../support/fuse-board";
 import { canDropSysAdmin, testWhere, WITHOUT_SYS_ADMIN } from "../support/rights";
 import { temporaryDirectory } from "../support/temporary";
 import { LONG_MS } from "../support/timer-board";
@@ -114,6 +115,15 @@ test("a board with a file system starts as after power-up where a plain one was,
     awaitUioDevice(target, "AxiProxy", "acp", LONG_MS);
     await board.stop();
   }
+});
+
+test("a program that waits for a board that stops gets an error", async () => {
+  const { board, manager } = fuseBoard({ programmingMs: 600_000 });
+  const child = spawn("sh", ["-c", `printf axi_proxy.bit.bin > "$0"`, manager("firmware")], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  assert.ok(waitUntil(() => readFileSync(manager("state"), "utf8") === "write\n", LONG_MS));
+  await board.stop();
+  assert.is.not(await ended, 0);
 });
 
 test("a board whose mount somebody takes away goes on, and stops without complaint", async () => {
