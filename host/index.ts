@@ -72,3 +72,4 @@ export {
 export { type CompiledScript, writeScript } from "./runtime/script";
 export { holdTermination, type TerminationHold } from "./runtime/termination";
 export { prepareVirtualBoard } from "./runtime/prepare";
+export { type BoardOptions, startBoard, type StandaloneBoard } from "./runtime/standalone-board";

@@ -5,7 +5,9 @@ import { atExit } from "./at-exit";
 import type { BoardMemoryHandle } from "./board-memory";
 import { BoardDirectory } from "./directory";
 import type { Faults } from "./fabric";
-import { createPagemap, type PageFrames } from "./page-frames";
+import type { ReachedMemory } from "./open-bus";
+import { createPagemap, linkPagemap, type PageFrames } from "./page-frames";
+import { announceBoard, retractBoard } from "./running-board";
 import { SharedMemoryTable } from "./shared-memory-table";
 import { PATHS } from "./paths";
 import { BoardThread } from "./thread";
@@ -13,8 +15,12 @@ import { buildTree } from "./tree";
 import { createUDmaBuf } from "./u-dma-buf";
 
 export interface VirtualBoardOptions {
-  /** Where to build the board's files, to be kept. Absent: in a temporary directory. */
+  /** Where to build the board's files. Absent: in a temporary directory. */
   readonly sysroot?: string;
+  /** Whether a directory that held no board before is kept when the board ends; true if absent. */
+  readonly keep?: boolean;
+  /** Serves every process that uses its files, in place of this one alone. */
+  readonly standalone?: boolean;
   /** Cores that misbehave. */
   readonly faults?: Faults;
   /** Seed of the transfers' durations; 1 if absent. */
@@ -31,7 +37,7 @@ export class VirtualBoard {
   readonly sysroot: string;
   readonly #directory: BoardDirectory;
   readonly #frames: PageFrames;
-  readonly #memoryTable: SharedMemoryTable;
+  readonly #memoryTable: SharedMemoryTable | undefined;
   readonly #thread: BoardThread;
   readonly #cancelAtExit: () => void;
 
@@ -41,39 +47,24 @@ export class VirtualBoard {
    * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the bus cannot be recorded
    */
   constructor(options: VirtualBoardOptions = {}) {
-    if (options.busLog !== undefined) createBusLog(options.busLog);
-    this.#directory =
-      options.sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(options.sysroot);
+    const { sysroot, keep, standalone = false, busLog } = options;
+    this.#directory = sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(sysroot, keep);
     this.sysroot = this.#directory.path;
-    this.#memoryTable = new SharedMemoryTable();
+    this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
     try {
-      buildTree(this.sysroot);
-      this.#frames = createPagemap(join(this.sysroot, PATHS.pagemap));
-      createUDmaBuf(this.sysroot, this.#frames.deviceBufferAddress);
-    } catch (cause) {
+      if (busLog !== undefined) createBusLog(busLog);
+      this.#frames = this.#build(standalone);
+      this.#thread = takeThread();
+    } catch (error) {
       this.#directory.release();
-      throw new AxiscriptError(
-        "ERR_AXI_BOARD",
-        `Cannot build a virtual board in ${this.sysroot}: ${messageOf(cause)}`,
-        {
-          cause,
-        },
-      );
-    }
-    try {
-      this.#thread = BoardThread.take();
-    } catch (cause) {
-      this.#directory.release();
-      throw new AxiscriptError("ERR_AXI_BOARD", `Cannot start the virtual board's thread: ${messageOf(cause)}`, {
-        cause,
-      });
+      throw error;
     }
     this.#thread.serve({
       sysroot: this.sysroot,
-      memoryTable: this.#memoryTable.buffer,
+      memory: this.#reachedMemory(),
       faults: options.faults ?? {},
       seed: options.seed ?? 1,
-      busLog: options.busLog,
+      busLog,
     });
     // A program that forgets to stop its board leaves nothing behind either.
     this.#cancelAtExit = atExit(() => this.#directory.release());
@@ -82,15 +73,33 @@ export class VirtualBoard {
   /** What a user should know of its physical addresses. */
   get addressNote(): string | undefined {
     if (this.#frames.real) return undefined;
-    return (
-      "physical addresses are the virtual board's own, since this user may not see page frame numbers; " +
-      "whether pages move cannot be verified here"
-    );
+    return this.#memoryTable
+      ? "physical addresses are the virtual board's own, since this user may not see page frame numbers; " +
+          "whether pages move cannot be verified here"
+      : `devices of the board in ${this.sysroot} reach its u-dma-buf and no other memory: it was started without ` +
+          "CAP_SYS_ADMIN, and the kernel hides page frame numbers from it";
   }
 
-  /** For a `BoardMemory` in any thread of this process that runs scripts. */
-  get memory(): BoardMemoryHandle {
-    return { table: this.#memoryTable.buffer, frames: this.#frames.handle };
+  /** For a `BoardMemory` in any thread of this process that runs scripts; absent: the board needs to be told nothing. */
+  get memory(): BoardMemoryHandle | undefined {
+    return this.#memoryTable && { table: this.#memoryTable.buffer, frames: this.#frames.handle };
+  }
+
+  /** Whether its files stay when it ends. */
+  get kept(): boolean {
+    return this.#directory.kept;
+  }
+
+  /** Resolves when its thread has ended, asked to or not: {@link stop} says of what. */
+  get ended(): Promise<void> {
+    return this.#thread.exited;
+  }
+
+  /** Tells other processes that they may use the board, once its thread serves it. The program then runs on until it is stopped. */
+  async announce(): Promise<void> {
+    await this.#thread.whenServing();
+    const { addressNote } = this;
+    announceBoard(this.sysroot, { pid: process.pid, ...(addressNote !== undefined && { addressNote }) });
   }
 
   /**
@@ -102,12 +111,45 @@ export class VirtualBoard {
     const failure = await this.#thread.stop();
     this.#cancelAtExit();
     this.#frames.close();
+    retractBoard(this.sysroot);
     this.#directory.release();
     if (failure) {
       throw new AxiscriptError("ERR_AXI_BOARD", `The virtual board failed: ${messageOf(failure)}`, {
         cause: failure,
       });
     }
+  }
+
+  #build(standalone: boolean): PageFrames {
+    try {
+      retractBoard(this.sysroot);
+      buildTree(this.sysroot);
+      const pagemap = join(this.sysroot, PATHS.pagemap);
+      const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
+      createUDmaBuf(this.sysroot, frames.deviceBufferAddress);
+      return frames;
+    } catch (cause) {
+      throw new AxiscriptError(
+        "ERR_AXI_BOARD",
+        `Cannot build a virtual board in ${this.sysroot}: ${messageOf(cause)}`,
+        { cause },
+      );
+    }
+  }
+
+  #reachedMemory(): ReachedMemory {
+    if (this.#memoryTable) return { of: "this-process", table: this.#memoryTable.buffer };
+    return { of: this.#frames.real ? "users" : "nobody" };
+  }
+}
+
+function takeThread(): BoardThread {
+  try {
+    return BoardThread.take();
+  } catch (cause) {
+    throw new AxiscriptError("ERR_AXI_BOARD", `Cannot start the virtual board's thread: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

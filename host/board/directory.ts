@@ -3,15 +3,18 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
   statSync,
   unlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -23,16 +26,22 @@ const PREFIX = "axiscript-board-";
 /** A directory without a lock that is older than this was left by a process that died while it made it. */
 const ABANDONED_AFTER_MS = 60_000;
 
+/** In a directory that is not kept: says so to the one who finds it after a board was killed, and whether it was made. */
+const NOT_KEPT = `${PATHS.private}/not-kept`;
+
+/** What becomes of a directory when its board ends. */
+type Fate = "kept" | "emptied" | "removed" | "temporary";
+
 /** A directory that one board owns while it lives. The kernel releases the lock when the process ends, however it does. */
 export class BoardDirectory {
   readonly path: string;
   readonly #lock: number;
-  readonly #temporary: boolean;
+  readonly #fate: Fate;
 
-  private constructor(path: string, lock: number, temporary: boolean) {
+  private constructor(path: string, lock: number, fate: Fate) {
     this.path = path;
     this.#lock = lock;
-    this.#temporary = temporary;
+    this.#fate = fate;
   }
 
   /**
@@ -45,30 +54,31 @@ export class BoardDirectory {
     sweep(parent);
     try {
       const path = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
-      return new BoardDirectory(path, createLock(path), true);
+      return new BoardDirectory(path, createLock(path), "temporary");
     } catch (cause) {
       throw cannotMake(join(parent, `${PREFIX}*`), cause);
     }
   }
 
   /**
-   * Takes a directory that stays when the board ends; makes it in an existing one if need be.
+   * Takes a directory; makes it in an existing one if need be. What a board that was not kept has left there is removed.
    *
+   * @param keep whether a directory that held no board before stays when this one ends
    * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY if another board is using it
    */
-  static permanent(directory: string): BoardDirectory {
+  static permanent(directory: string, keep = true): BoardDirectory {
     const path = resolve(directory);
     try {
-      makeDirectory(path);
-      const foreign = readdirSync(path).length > 0 && !existsSync(join(path, PATHS.private));
-      if (foreign) {
+      const made = makeDirectory(path);
+      const heldBoard = BoardDirectory.holdsBoard(path);
+      if (!heldBoard && readdirSync(path).length > 0) {
         throw new AxiscriptError(
           "ERR_AXI_BOARD",
           `Cannot build a virtual board in ${path}: the directory is not empty and holds no board. Name another one.`,
         );
       }
       const lock = tryLock(path);
-      if (lock !== undefined) return new BoardDirectory(path, lock, false);
+      if (lock !== undefined) return new BoardDirectory(path, lock, decideFate(path, { made, heldBoard, keep }));
     } catch (cause) {
       throw cause instanceof AxiscriptError ? cause : cannotMake(path, cause);
     }
@@ -83,10 +93,52 @@ export class BoardDirectory {
     return existsSync(join(directory, PATHS.private));
   }
 
-  /** Gives the directory up: removes it if it is temporary. */
+  /** Whether it stays when the board ends. */
+  get kept(): boolean {
+    return this.#fate === "kept";
+  }
+
+  /** Gives the directory up: removes it, or what is in it, unless it is kept. */
   release(): void {
-    if (this.#temporary) removeDirectory(this.path);
+    if (this.#fate === "temporary") removeDirectory(this.path);
+    else if (this.#fate !== "kept") removeBoard(this.path, this.#fate);
     closeSync(this.#lock);
+  }
+}
+
+/** Removes what an abandoned board left, and says what becomes of the directory; to be called with its lock. */
+function decideFate(
+  path: string,
+  { made, heldBoard, keep }: { made: boolean; heldBoard: boolean; keep: boolean },
+): Fate {
+  const mark = join(path, NOT_KEPT);
+  const abandoned = existsSync(mark) ? readFileSync(mark, "utf8") : undefined;
+  if (abandoned !== undefined) {
+    removeFiles(path);
+    rmSync(mark);
+  }
+  if (keep || (heldBoard && abandoned === undefined)) return "kept";
+  const fate = made || abandoned === "removed" ? "removed" : "emptied";
+  writeFileSync(mark, fate);
+  return fate;
+}
+
+/** The lock goes last: until then nobody else builds here. */
+function removeBoard(path: string, fate: "emptied" | "removed"): void {
+  removeFiles(path);
+  rmSync(join(path, PATHS.private), { recursive: true, force: true });
+  if (fate === "emptied") return;
+  try {
+    rmdirSync(path);
+  } catch {
+    // Somebody is already building the next board in it.
+  }
+}
+
+/** Removes all but what the board keeps for itself. */
+function removeFiles(path: string): void {
+  for (const name of readdirSync(path)) {
+    if (name !== PATHS.private) rmSync(join(path, name), { recursive: true, force: true });
   }
 }
 
@@ -110,12 +162,14 @@ function removeContents(directory: string): void {
   }
 }
 
-/** Makes one directory. Not the ones above it: Node hangs when it is asked to do that in /proc. */
-function makeDirectory(path: string): void {
+/** Makes one directory, unless it is there. Not the ones above it: Node hangs when it is asked to do that in /proc. */
+function makeDirectory(path: string): boolean {
   try {
     mkdirSync(path);
+    return true;
   } catch (error) {
     if (errnoCode(error) !== "EEXIST") throw error;
+    return false;
   }
 }
 
@@ -138,11 +192,12 @@ function createLock(directory: string): number {
   return fd;
 }
 
-/** The lock's descriptor, or `undefined` if somebody else holds it. */
+/** The lock's descriptor, or `undefined` if somebody else holds it, or has just removed it with the board that it guarded. */
 function tryLock(directory: string): number | undefined {
   makeDirectory(join(directory, PATHS.private));
-  const fd = openSync(join(directory, PATHS.private, "lock"), "w");
-  if (tryLockFile(fd)) return fd;
+  const file = join(directory, PATHS.private, "lock");
+  const fd = openSync(file, "w");
+  if (tryLockFile(fd) && statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
   closeSync(fd);
   return undefined;
 }

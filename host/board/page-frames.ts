@@ -47,6 +47,15 @@ export function createPagemap(path: string): PageFrames {
   return REAL_FRAMES;
 }
 
+/**
+ * Makes the pagemap of a board for processes that it has nothing to do with: each finds its own there. `real` tells
+ * whether this process, too, may see page frame numbers.
+ */
+export function linkPagemap(path: string): PageFrames {
+  symlinkSync(KERNEL_PAGEMAP, path);
+  return { ...REAL_FRAMES, real: kernelShowsPageFrames() };
+}
+
 /** The pagemap that another thread made. Only the thread that made it closes it. */
 export function attachPageFrames(handle: PageFramesHandle | undefined): PageFrames {
   return handle ? new OwnPagemap(handle.fd, openPool(handle.pool)) : REAL_FRAMES;

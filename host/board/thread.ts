@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
+import type { ReachedMemory } from "./open-bus";
 
 /** What the board's thread works on. */
 export interface BoardJob {
   readonly sysroot: string;
-  /** Buffer of the SharedMemoryTable. */
-  readonly memoryTable: SharedArrayBuffer;
+  readonly memory: ReachedMemory;
   readonly faults: Faults;
   readonly seed: number;
   /** A file for the record of the bus; `undefined`: no record. */
@@ -27,6 +27,7 @@ export class BoardThread {
   readonly #state = new Int32Array(new SharedArrayBuffer(4));
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
+  readonly #serving: Promise<void>;
   readonly #cancelAtExit: () => void;
   #failure: Error | undefined;
 
@@ -36,6 +37,7 @@ export class BoardThread {
       this.#failure = error;
     });
     this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
+    this.#serving = new Promise((resolve) => this.#worker.once("message", () => resolve()));
     // A program that forgets its board can still end.
     this.#worker.unref();
     this.#cancelAtExit = atExit(() => this.#end());
@@ -57,6 +59,17 @@ export class BoardThread {
   serve(job: BoardJob): void {
     this.#worker.postMessage(job);
     this.#change(THREAD_STATE.serving);
+  }
+
+  /** Resolves when the thread serves its board, or has ended. The program does not end by itself from now on. */
+  async whenServing(): Promise<void> {
+    this.#worker.ref();
+    await Promise.race([this.#serving, this.#exited]);
+  }
+
+  /** Resolves when the thread has ended, whatever the reason. */
+  get exited(): Promise<void> {
+    return this.#exited;
   }
 
   /** Ends the thread's work: when this resolves it touches nothing any more. Returns what it failed of, if it did. */

@@ -1,13 +1,11 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { ProcessMemoryBus } from "./bus";
 import type { BusLog } from "./bus-log";
 import { Fabric } from "./fabric";
 import { BoardFiles } from "./files";
 import { BoardFpgaManager } from "./fpga-manager";
+import { openBus } from "./open-bus";
 import { Overlays } from "./overlays";
 import { randomNumbers } from "./port-timing";
-import { SharedMemoryTable } from "./shared-memory-table";
-import { PATHS } from "./paths";
 import { type BoardJob, THREAD_STATE } from "./thread";
 import { BoardUDmaBuf } from "./u-dma-buf";
 import { UioClass } from "./uio-class";
@@ -22,16 +20,19 @@ const KERNEL_INTERVAL_MS = 0.2;
 const BUFFER_INTERVAL_MS = 10;
 
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
-function serve({ sysroot, memoryTable, faults, seed, busLog: busLogPath }: BoardJob, state: Int32Array): void {
+function serve({ sysroot, memory, faults, seed, busLog: busLogPath }: BoardJob, state: Int32Array): void {
   const files = new BoardFiles(sysroot);
   const buffer = new BoardUDmaBuf(files);
-  const bus = new ProcessMemoryBus(new SharedMemoryTable(memoryTable), files.path(PATHS.pagemap), buffer);
+  const bus = openBus(memory, files, buffer);
   const busLog = busLogPath === undefined ? undefined : openBusLog(busLogPath);
   const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), busLog });
   const manager = new BoardFpgaManager(files, (design) => fabric.configure(design));
   const uio = new UioClass(files);
   const overlays = new Overlays(files, manager, uio, (nodes) => fabric.connect(nodes));
 
+  // What an earlier board left is there before anybody is told that this one is.
+  overlays.serve();
+  parentPort?.postMessage("serving");
   let lastActive = performance.now();
   let lastServed = 0;
   let lastSynced = 0;

@@ -43,6 +43,10 @@ export function parse(argv: readonly string[]): Command {
   });
   /** Commands that are loaded when they are asked for. Each adds itself to a parser, under a name. */
   const later = {
+    board: (parser: Argv, as: string) => {
+      const { BOARD, board } = require("./board") as typeof import("./board");
+      return parser.command(command(BOARD, board, as));
+    },
     devices: (parser: Argv, as: string) => {
       const { DEVICES, devices } = require("./devices") as typeof import("./devices");
       return parser.command(command(DEVICES, devices, as));

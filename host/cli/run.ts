@@ -1,15 +1,14 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
 import {
-  AxiscriptError,
   compileScript,
   createRuntime,
-  type Faults,
   holdTermination,
   loadProfile,
   type PermissionOptions,
   PIN_MECHANISMS,
   type Runtime,
 } from "../index";
+import { BOARD_OPTIONS, boardOptions } from "./board-options";
 import { parseDuration } from "./duration";
 import { COMPILE_OPTIONS, compileOptions, PERMISSION_GROUP } from "./options";
 import { note } from "./report";
@@ -21,7 +20,8 @@ export const RUN_OPTIONS = {
   },
   sysroot: {
     string: true,
-    describe: "Build the virtual board in DIR and keep it; with --board=linux, use DIR in place of /",
+    describe:
+      "Use the virtual board that runs in DIR, or build one there and keep it; with --board=linux, use DIR in place of /",
   },
   timeout: { string: true, describe: "Stop the script after this time: 500ms, 2s, 1m" },
   "max-memory": {
@@ -29,18 +29,7 @@ export const RUN_OPTIONS = {
     describe: "The most that the script's memory may grow to: 256M, 1G [default: half of this machine's]",
   },
   "max-output": { string: true, describe: "Stop the script when it has printed more than this: 64K, 10M" },
-  fault: {
-    string: true,
-    array: true,
-    nargs: 1,
-    describe:
-      "Let cores of the virtual board misbehave: PORT:never-ready, PORT:never-done or PORT:slow; PORT is hp, hpc or acp",
-  },
-  "bus-log": {
-    string: true,
-    describe: "Record every transfer on the virtual board's bus in this file, as lines of JSON",
-  },
-  seed: { number: true, default: 1, describe: "Seed of the virtual board's transfer durations" },
+  ...BOARD_OPTIONS,
   devices: {
     string: true,
     array: true,
@@ -55,8 +44,6 @@ export const RUN_OPTIONS = {
 } as const satisfies Record<string, Options>;
 
 type RunFlags = InferredOptionTypes<typeof RUN_OPTIONS> & { script?: string };
-
-const FAULT = /^(hp|hpc|acp):(never-ready|never-done|slow)$/;
 
 /** What follows `axiscript run`. */
 export const RUN: CommandModule<object, RunFlags> = {
@@ -89,7 +76,7 @@ export async function run(
   const maxMemoryBytes = maxMemory === undefined ? undefined : sizeOf(maxMemory);
   const { profile } = flags;
   const permissions = profile === undefined ? permissionFlags : { ...permissionFlags, profile: loadProfile(profile) };
-  const faults = parseFaults(flags.fault ?? []);
+  const virtualBoard = boardOptions(flags);
   const compiled = await compileScript(script, compileOptions(flags));
   const termination = holdTermination();
   let runtime: Runtime | undefined;
@@ -97,10 +84,8 @@ export async function run(
     runtime = await createRuntime({
       board: board === undefined ? "auto" : board === "linux" ? "linux" : "virtual",
       ...(sysroot === undefined ? {} : { sysroot }),
-      faults,
-      seed: flags.seed,
+      ...virtualBoard,
       ...(flags.devices === undefined ? {} : { deviceDirectories: flags.devices }),
-      ...(flags["bus-log"] === undefined ? {} : { busLog: flags["bus-log"] }),
       ...(flags.pin === undefined ? {} : { pinMechanism: flags.pin }),
     });
     if (board === undefined) note(describeChoice(runtime, sysroot));
@@ -134,17 +119,4 @@ function describeChoice({ board, sysroot }: Runtime, asked: string | undefined):
   return asked === undefined
     ? "using a virtual board, since this system has no UIO devices (--board=linux for this system)"
     : `using the virtual board in ${sysroot}`;
-}
-
-function parseFaults(texts: readonly string[]): Faults {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const [, port, fault] = FAULT.exec(text) ?? [];
-      if (port && fault) return [port, fault];
-      throw new AxiscriptError(
-        "ERR_AXI_USAGE",
-        `Cannot read the fault "${text}": write PORT:never-ready, PORT:never-done or PORT:slow, with PORT hp, hpc or acp.`,
-      );
-    }),
-  );
 }

@@ -7,18 +7,25 @@ export interface FileHolder {
   readonly command: string;
 }
 
-/**
- * Who holds a lock (flock) on a file. Source: `/proc/locks`, which names files by device and inode, and shows only the
- * processes of this one's pid namespace.
- *
- * @param file its device and inode
- */
-export function lockHolders({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): FileHolder[] {
+type FileIdentity = Pick<BigIntStats, "dev" | "ino">;
+
+/** A file's device and inode as the kernel writes them in `/proc/locks` and `/proc/PID/maps`: `00:1b:4711`. */
+export function kernelFileName({ dev, ino }: FileIdentity): string {
   const two = (value: bigint) => value.toString(16).padStart(2, "0");
   // As glibc takes a device number apart.
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
   const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
-  const file = `${two(major)}:${two(minor)}:${ino}`;
+  return `${two(major)}:${two(minor)}:${ino}`;
+}
+
+/**
+ * Who holds a lock (flock) on a file. Source: `/proc/locks`, which names files by device and inode, and shows only the
+ * processes of this one's pid namespace.
+ *
+ * @param identity the file's device and inode
+ */
+export function lockHolders(identity: FileIdentity): FileHolder[] {
+  const file = kernelFileName(identity);
   const locks = readOr("/proc/locks", "").split("\n");
   const pids = locks
     .map((line) => line.split(/\s+/))

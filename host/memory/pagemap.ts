@@ -71,14 +71,20 @@ export class Pagemap {
   framesOf(virtualAddress: bigint, pageCount: number): (number | undefined)[] {
     const page = Number(virtualAddress / BigInt(pageSizeBytes));
     const entries = new Uint32Array(pageCount * 2);
-    const bytesRead = readSync(this.#fd, entries, 0, entries.byteLength, page * ENTRY_BYTES);
-    const readable = Math.floor(bytesRead / ENTRY_BYTES);
+    const readable = this.readEntries(page, pageCount, entries);
     return Array.from({ length: pageCount }, (_, index) => {
-      const low = entries[index * 2] ?? 0;
-      const high = entries[index * 2 + 1] ?? 0;
-      if (index >= readable || (high & PRESENT) === 0) return undefined;
-      return (high & FRAME_HIGH_MASK) * 2 ** 32 + low;
+      return index < readable ? frameOfEntry(entries[index * 2] ?? 0, entries[index * 2 + 1] ?? 0) : undefined;
     });
+  }
+
+  /**
+   * Reads entries as the kernel has them, two words each, the lower one first, into the beginning of `entries`.
+   *
+   * @returns how many there were; 0 for a process that is gone
+   */
+  readEntries(firstPage: number, pageCount: number, entries: Uint32Array): number {
+    const bytesRead = readSync(this.#fd, entries, 0, pageCount * ENTRY_BYTES, firstPage * ENTRY_BYTES);
+    return Math.floor(bytesRead / ENTRY_BYTES);
   }
 
   /**
@@ -153,6 +159,11 @@ export class Pagemap {
             "CAP_SYS_ADMIN), or use --board=virtual.",
         );
   }
+}
+
+/** The frame in an entry of a page table, given by its two words; `undefined`: not present, 0: hidden. */
+export function frameOfEntry(low: number, high: number): number | undefined {
+  return (high & PRESENT) === 0 ? undefined : (high & FRAME_HIGH_MASK) * 2 ** 32 + low;
 }
 
 /** The pages that a range touches. */

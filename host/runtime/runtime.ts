@@ -1,4 +1,3 @@
-import { VirtualBoard } from "../board/board";
 import type { Faults } from "../board/fabric";
 import { Sysroot } from "../devices/sysroot";
 import { listUioDevices } from "../devices/uio";
@@ -6,6 +5,7 @@ import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
 import { type BoardHandle, openBoard } from "./board-handle";
+import { checkSeed, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
 import { type RunResult, type RunSettings, type RunStreams, runScript } from "./run";
@@ -17,14 +17,13 @@ import { MAX_TIMEOUT_MS } from "./time-limit";
 export type BoardChoice = (typeof BOARD_CHOICES)[number];
 const BOARD_CHOICES = ["auto", "virtual", "linux"] as const;
 
-const MAX_SEED = 2 ** 32 - 1;
-
 export interface RuntimeOptions extends CompileOptions {
   /** `"auto"` if absent. */
   readonly board?: BoardChoice;
   /**
-   * The directory in place of `/`. For a virtual board: where to build it, to be kept for the next time (absent: a
-   * temporary directory). For `linux`: where the kernel's files are; `/` if absent.
+   * The directory in place of `/`. For a virtual board: where one is running that was started by itself
+   * (`startBoard`), or else where to build it, to be kept for the next time (absent: a temporary directory). For `linux`:
+   * where the kernel's files are; `/` if absent.
    */
   readonly sysroot?: string;
   /** Cores of the virtual board that misbehave, by port, to try error paths. */
@@ -131,8 +130,9 @@ export interface Runtime {
  *
  * Importing the package throws ERR_AXI_UNSUPPORTED_PLATFORM on other systems than Linux on x86-64 and arm64.
  *
- * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range, or a record of the bus
- *   of a real system; ERR_AXI_IO if the bus cannot be recorded
+ * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
+ *   a seed out of range, a record of the bus of a real system, or settings of a board that is already running;
+ *   ERR_AXI_IO if the bus cannot be recorded
  * @example
  * import { createRuntime } from "axiscript";
  *
@@ -153,7 +153,7 @@ export async function createRuntimeWith(
   options: RuntimeOptions,
   settings: Pick<RunSettings, "pinner">,
 ): Promise<Runtime> {
-  checkInteger("seed the board with", options.seed, 0, MAX_SEED);
+  checkSeed(options.seed);
   const choice = options.board ?? "auto";
   if (!BOARD_CHOICES.includes(choice)) {
     throw new AxiscriptError(
@@ -179,7 +179,7 @@ export async function createRuntimeWith(
       `Cannot record the bus in ${options.busLog}: only a virtual board shows its bus, and this is the real system.`,
     );
   }
-  const virtual = kind === "virtual" ? new VirtualBoard(options) : undefined;
+  const virtual = kind === "virtual" ? useVirtualBoard(options) : undefined;
   const handle: BoardHandle = {
     ...{ kind, deviceDirectories: options.deviceDirectories },
     sysroot: new Sysroot(virtual?.sysroot ?? options.sysroot ?? "/").directory,
@@ -196,7 +196,7 @@ class BoardRuntime implements Runtime {
   readonly #handle: BoardHandle;
   readonly #options: RuntimeOptions;
   readonly #settings: Pick<RunSettings, "pinner">;
-  readonly #virtual: VirtualBoard | undefined;
+  readonly #virtual: UsedBoard | undefined;
   #threads: ScriptThreads | undefined;
   #closing: Promise<void> | undefined;
 
@@ -204,7 +204,7 @@ class BoardRuntime implements Runtime {
     handle: BoardHandle,
     options: RuntimeOptions,
     settings: Pick<RunSettings, "pinner">,
-    virtual: VirtualBoard | undefined,
+    virtual: UsedBoard | undefined,
   ) {
     this.board = handle.kind;
     this.sysroot = handle.sysroot;

@@ -9,6 +9,8 @@ export interface TerminationHold {
    * @throws InterruptedError if a signal has come
    */
   check(): void;
+  /** Whether one has come. */
+  arrived(): boolean;
   /** Gives the signals their former effect. */
   release(): void;
 }
@@ -34,6 +36,7 @@ export function holdTermination(): TerminationHold {
       const signal = recording.arrived();
       if (signal) throw new InterruptedError(signal);
     },
+    arrived: () => recording.arrived() !== undefined,
     release: () => recording.end(),
   };
 }

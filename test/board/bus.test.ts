@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { VirtualBoard } from "../../host/board/board";
-import { ProcessMemoryBus } from "../../host/board/bus";
+import { BufferMemory } from "../../host/board/buffer-memory";
 import { BoardFiles } from "../../host/board/files";
+import { MemoryBus } from "../../host/board/memory-bus";
 import { createPagemap } from "../../host/board/page-frames";
 import { SharedMemoryTable } from "../../host/board/shared-memory-table";
+import { TableMemory } from "../../host/board/table-memory";
 import { BoardUDmaBuf } from "../../host/board/u-dma-buf";
 import { LinearMemory } from "../../host/memory/linear-memory";
 import { Pagemap } from "../../host/memory/pagemap";
@@ -15,12 +17,19 @@ import { temporaryDirectory, temporaryFile } from "../support/temporary";
 
 const test = suite("bus");
 
+/** The bus of a board whose devices reach what is in a table, and its buffer if it has one. */
+function tableBus(sharedTable: SharedMemoryTable, pagemapPath: string, buffer?: BoardUDmaBuf): MemoryBus {
+  const table = new SharedMemoryTable(sharedTable.buffer);
+  const owners = [...(buffer ? [new BufferMemory(buffer)] : []), new TableMemory(table, pagemapPath)];
+  return new MemoryBus(owners, (body) => table.whileUnchanged(body));
+}
+
 /** A memory of two WebAssembly pages that is shared with a bus, and its physical addresses. */
 function system() {
   const path = join(temporaryDirectory(), "pagemap");
   const frames = createPagemap(path);
   const table = new SharedMemoryTable();
-  const bus = new ProcessMemoryBus(new SharedMemoryTable(table.buffer), path);
+  const bus = tableBus(table, path);
   const memory = new LinearMemory({ initial: 2 });
   memory.bytes.fill(0x11);
   frames.assign(memory.range);
@@ -72,7 +81,7 @@ function arranged(frames: readonly number[]) {
   frames.forEach((frame, page) => setFrame(page, frame));
   const table = new SharedMemoryTable();
   table.share(memory.range);
-  const bus = new ProcessMemoryBus(new SharedMemoryTable(table.buffer), path);
+  const bus = tableBus(table, path);
   return { bus, memory, setFrame, table, close: () => closeSync(fd) };
 }
 
@@ -153,7 +162,7 @@ test("the board's buffer ends where it ends, and its file does not grow", () => 
   const files = new BoardFiles(board.sysroot);
   const buffer = new BoardUDmaBuf(files);
   const table = new SharedMemoryTable();
-  const bus = new ProcessMemoryBus(new SharedMemoryTable(table.buffer), files.path("proc/self/pagemap"), buffer);
+  const bus = tableBus(table, files.path("proc/self/pagemap"), buffer);
   const end = buffer.physicalAddress + buffer.lengthBytes;
   assert.equal(bus.writeBursts(end - 8192, new Uint8Array(16384).fill(0xaa), 64), [
     { physicalAddress: end - 8192, lengthBytes: 8192, response: "OKAY" },
@@ -179,7 +188,7 @@ test("a page that has moved is not written to", () => {
   };
   const table = new SharedMemoryTable();
   table.share(memory.range);
-  const bus = new ProcessMemoryBus(new SharedMemoryTable(table.buffer), path);
+  const bus = tableBus(table, path);
   const data = new Uint8Array(64).fill(0xaa);
   setFrame(100n);
   assert.is(bus.write(100 * pageSizeBytes, data), "OKAY");

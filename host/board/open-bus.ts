@@ -1,0 +1,28 @@
+import { BufferMemory } from "./buffer-memory";
+import type { BoardFiles } from "./files";
+import { MemoryBus } from "./memory-bus";
+import { PATHS } from "./paths";
+import type { BoardUDmaBuf } from "./u-dma-buf";
+
+/** The memory that a board's devices reach beside its u-dma-buf. */
+export type ReachedMemory =
+  /** What this process shares, by the buffer of a SharedMemoryTable. */
+  | { readonly of: "this-process"; readonly table: SharedArrayBuffer }
+  /** That of every process that uses the board. */
+  | { readonly of: "users" }
+  | { readonly of: "nobody" };
+
+/** The bus of a board. What its memory needs is loaded here. */
+export function openBus(reached: ReachedMemory, files: BoardFiles, udmabuf: BoardUDmaBuf): MemoryBus {
+  const buffer = new BufferMemory(udmabuf);
+  if (reached.of === "nobody") return new MemoryBus([buffer]);
+  if (reached.of === "users") {
+    const { UserMemory } = require("./user-memory") as typeof import("./user-memory");
+    return new MemoryBus([buffer, new UserMemory(files.path(PATHS.devices))]);
+  }
+  const { SharedMemoryTable } = require("./shared-memory-table") as typeof import("./shared-memory-table");
+  const { TableMemory } = require("./table-memory") as typeof import("./table-memory");
+  const table = new SharedMemoryTable(reached.table);
+  const memory = new TableMemory(table, files.path(PATHS.pagemap));
+  return new MemoryBus([buffer, memory], (body) => table.whileUnchanged(body));
+}

@@ -1,0 +1,147 @@
+import { readdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { MemoryBus } from "../../host/board/memory-bus";
+import { UserMemory } from "../../host/board/user-memory";
+import { pageSizeBytes } from "../../host/native/libc";
+import { startBoardUser } from "../support/board-user";
+import { seesPageFrames, testWhere } from "../support/rights";
+import { temporaryDirectory } from "../support/temporary";
+
+const test = suite("memory of those who use a board");
+const testFrames = testWhere(test, seesPageFrames(), "needs page frame numbers (CAP_SYS_ADMIN)");
+
+const LINE = new Uint8Array(64).map((_, at) => at + 1);
+
+/** A directory of device files, and the bus of the board that it belongs to. */
+function system() {
+  const devices = temporaryDirectory();
+  const device = join(devices, "uio0");
+  writeFileSync(device, new Uint8Array(pageSizeBytes));
+  return { devices, device, bus: new MemoryBus([new UserMemory(devices)]) };
+}
+
+function address(pages: readonly number[], offset: number): number {
+  return (pages[Math.floor(offset / pageSizeBytes)] ?? 0) + (offset % pageSizeBytes);
+}
+
+for (const how of ["opens", "maps"] as const) {
+  testFrames(
+    `a process that ${how} a device file is reached, and exactly the bytes of the transfer change`,
+    async () => {
+      const { device, bus } = system();
+      const user = await startBoardUser({ how, device });
+      const offset = 3 * pageSizeBytes + 128;
+      assert.is(bus.write(address(user.state.pages, offset), LINE), "OKAY");
+      assert.equal(
+        (await user.tell("look")).changed,
+        [...LINE].map((byte, index) => [offset + index, byte]),
+      );
+      const back = new Uint8Array(64);
+      assert.is(bus.read(address(user.state.pages, offset), back), "OKAY");
+      assert.equal(back, LINE);
+      await user.kill();
+      bus.close();
+    },
+  );
+}
+
+testFrames("a process that has none of the board's files is not reached, whatever the address", async () => {
+  const { device, bus } = system();
+  const user = await startBoardUser({ how: "maps", device });
+  const stranger = await startBoardUser();
+  for (const page of stranger.state.pages) {
+    assert.is(bus.write(page, LINE), "DECERR");
+    assert.is(bus.read(page, new Uint8Array(64)), "DECERR");
+  }
+  assert.equal((await stranger.tell("look")).changed, []);
+  await Promise.all([user.kill(), stranger.kill()]);
+  bus.close();
+});
+
+testFrames("a file of the same name elsewhere makes nobody a user", async () => {
+  const { bus } = system();
+  const elsewhere = system();
+  const user = await startBoardUser({ how: "opens", device: elsewhere.device });
+  assert.is(bus.write(user.state.pages[0] ?? 0, LINE), "DECERR");
+  assert.is(elsewhere.bus.write(user.state.pages[0] ?? 0, LINE), "OKAY");
+  await user.kill();
+  bus.close();
+  elsewhere.bus.close();
+});
+
+testFrames("those who come later are found, and two at a time are told apart", async () => {
+  const { device, bus } = system();
+  const first = await startBoardUser({ how: "maps", device });
+  assert.is(bus.write(address(first.state.pages, 0), LINE), "OKAY");
+  const second = await startBoardUser({ how: "opens", device });
+  assert.is(bus.write(address(second.state.pages, 64), LINE), "OKAY");
+  assert.equal((await first.tell("look")).changed.map(([offset]) => offset)[0], 0);
+  assert.equal((await second.tell("look")).changed.map(([offset]) => offset)[0], 64);
+  assert.is((await first.tell("look")).changed.length, 64);
+  await Promise.all([first.kill(), second.kill()]);
+  bus.close();
+});
+
+testFrames("a page that somebody gave up is not written to in its place", async () => {
+  const { device, bus } = system();
+  const user = await startBoardUser({ how: "maps", device });
+  const [before = 0] = user.state.pages;
+  assert.is(bus.write(before, LINE), "OKAY");
+  const { pages, changed } = await user.tell("replace first page");
+  assert.equal(changed, []);
+  if (!pages.includes(before)) {
+    assert.is.not(bus.write(before, LINE), "OKAY");
+    assert.equal((await user.tell("look")).changed, []);
+  }
+  assert.is(bus.write(pages[0] ?? 0, LINE), "OKAY");
+  assert.is((await user.tell("look")).changed.length, 64);
+  await user.kill();
+  bus.close();
+});
+
+testFrames("nothing is moved for a process that has ended, and what was open of it is closed", async () => {
+  const { device, bus } = system();
+  const descriptors = readdirSync("/proc/self/fd").length;
+  const user = await startBoardUser({ how: "maps", device });
+  const page = user.state.pages[0] ?? 0;
+  assert.is(bus.write(page, LINE), "OKAY");
+  await user.kill();
+  assert.is.not(bus.write(page, LINE), "OKAY");
+  const runs = bus.writeBursts(page, new Uint8Array(2 * pageSizeBytes), 64);
+  assert.not(runs.some(({ response }) => response === "OKAY"));
+  bus.close();
+  assert.is(readdirSync("/proc/self/fd").length, descriptors);
+});
+
+testFrames("many bursts reach the pages that a user has, and no others between them", async () => {
+  const { device, bus } = system();
+  const user = await startBoardUser({ how: "maps", device });
+  const pages = [...user.state.pages].sort((a, b) => a - b);
+  const start = pages[0] ?? 0;
+  const runs = bus.writeBursts(start, new Uint8Array(4 * pageSizeBytes).fill(0xaa), 64);
+  const expected = [0, 1, 2, 3].map((page) => (pages.includes(start + page * pageSizeBytes) ? "OKAY" : "DECERR"));
+  const answered = runs.flatMap(({ lengthBytes, response }) =>
+    Array.from({ length: lengthBytes / pageSizeBytes }, () => response),
+  );
+  assert.equal(answered, expected);
+  const arrived = expected.filter((response) => response === "OKAY").length;
+  assert.is((await user.tell("look")).changed.length, arrived * pageSizeBytes);
+  await user.kill();
+  bus.close();
+});
+
+testFrames(
+  "who has only a file that was removed uses the board no longer, once the board has let go of it",
+  async () => {
+    const { device, bus } = system();
+    const user = await startBoardUser({ how: "maps", device });
+    unlinkSync(device);
+    assert.is(bus.write(user.state.pages[0] ?? 0, LINE), "DECERR");
+    await user.kill();
+    bus.close();
+  },
+);
+
+test.run();
