@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { lockHolders } from "../devices/lock-holders";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { tryLockFile } from "../native/libc";
 import { PATHS } from "./paths";
@@ -95,6 +96,12 @@ export class BoardDirectory {
   /** Whether a directory is one in which a board was built. */
   static holdsBoard(directory: string): boolean {
     return existsSync(join(directory, PATHS.private));
+  }
+
+  /** Whether a board has this directory at present. */
+  static inUse(directory: string): boolean {
+    const lock = statSync(join(directory, PATHS.private, "lock"), { bigint: true, throwIfNoEntry: false });
+    return lock !== undefined && lockHolders(lock).length > 0;
   }
 
   /** Whether it stays when the board ends. */

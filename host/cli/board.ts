@@ -29,7 +29,8 @@ export const BOARD: CommandModule<object, BoardFlags> = {
     (yargs as Argv<BoardFlags>)
       .options(OPTIONS)
       .example("axiscript board --sysroot /tmp/board", "a board that is gone when it is stopped")
-      .example("axiscript run --sysroot /tmp/board script.ts", "a script that uses it, in another terminal"),
+      .example("axiscript run --sysroot /tmp/board script.ts", "a script that uses it, in another terminal")
+      .example("axiscript board exec --sysroot /tmp/board -- python3 driver.py", "any program, with its files in /"),
   handler: () => {},
 };
 
@@ -61,6 +62,7 @@ function describe({ sysroot, kept }: StandaloneBoard): string {
 
   axiscript run --sysroot ${sysroot} SCRIPT.ts
   axiscript devices --sysroot ${sysroot}
+  axiscript board exec --sysroot ${sysroot} -- PROGRAM
 
 Ctrl-C ends it. ${kept ? "The directory stays." : "Nothing of it stays."}
 `;

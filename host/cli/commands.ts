@@ -88,6 +88,12 @@ export function parse(argv: readonly string[]): Command {
     void (helps && permitting ? permitting.describePermissionFlags(parser, "help") : parser)
       .command(command(RUN, (flags) => run(flags, script, permissions), "$0"))
       .parse();
+  } else if (name === "board" && rest[0] === "exec") {
+    const { BOARD_EXEC, BOARD_EXEC_OPTIONS, boardExec } = require("./board-exec") as typeof import("./board-exec");
+    const { own, script } = splitArguments(rest.slice(1), BOARD_EXEC_OPTIONS);
+    void base("axiscript board exec", own)
+      .command(command(BOARD_EXEC, (flags) => boardExec(flags, script), "$0"))
+      .parse();
   } else if (name === "build")
     void base("axiscript build", rest.map(spellOutOptimize))
       .command(command(BUILD, build, "$0"))

@@ -8,7 +8,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const withStack = argv.includes("--stack-trace");
   try {
     // A function of the library, from a file of its own: it is of use only before the rest is loaded.
-    if (argv[0] === "run" || argv[0] === "board") prepareVirtualBoard();
+    if (argv[0] === "run" || (argv[0] === "board" && argv[1] !== "exec")) prepareVirtualBoard();
     const { parse } = require("./commands") as typeof import("./commands");
     const command = parse(argv);
     process.exitCode = await command();

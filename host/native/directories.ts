@@ -16,6 +16,7 @@ export const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 2;
 const RESOLVE_BENEATH = 8;
+const RESOLVE_IN_ROOT = 0x10;
 const AT_REMOVEDIR = 0x200;
 const OPEN_HOW_BYTES = 24;
 const STATFS_BYTES = 120;
@@ -67,10 +68,32 @@ export interface DescriptorSlot {
  * @throws SystemCallError EXDEV for a path that leads out, and whatever else openat2(2) says
  */
 export function openBeneath(slot: DescriptorSlot, directory: number, path: string, flags: number, mode = 0): void {
+  openAt(slot, directory, path, { flags, mode, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS });
+}
+
+/**
+ * Opens a file as a process whose root is a directory would: absolute symbolic links, too, lead to what is below it.
+ *
+ * @param directory descriptor of the directory
+ * @returns the descriptor
+ * @throws SystemCallError as openat2(2)
+ */
+export function openInRoot(directory: number, path: string, flags: number): number {
+  const slot = { fd: -1 };
+  openAt(slot, directory, path, { flags, mode: 0, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS });
+  return slot.fd;
+}
+
+function openAt(
+  slot: DescriptorSlot,
+  directory: number,
+  path: string,
+  { flags, mode, resolve }: { readonly flags: number; readonly mode: number; readonly resolve: number },
+): void {
   const how = Buffer.alloc(OPEN_HOW_BYTES);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(BigInt(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), 16);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     slot.fd = rawOpenAt2(SYS_OPENAT2, directory, path, how, OPEN_HOW_BYTES);
     if (slot.fd >= 0) return;

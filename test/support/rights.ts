@@ -13,6 +13,11 @@ export function seesPageFrames(): boolean {
   }
 }
 
+/** Whether this process may have a mount namespace of its own, as `unshare` from util-linux finds it. */
+export function mayMount(): boolean {
+  return spawnSync("unshare", ["--mount", "true"]).status === 0;
+}
+
 /** A command that takes CAP_SYS_ADMIN away from what follows it. */
 export const WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"] as const;
 
