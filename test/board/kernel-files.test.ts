@@ -46,13 +46,15 @@ function write(path: string, data: string | Buffer): void {
 
 const read = (path: string) => readFileSync(path, "latin1");
 
-/** An overlay that adds one device and programs nothing. */
-function deviceOverlay(name: string, address: number): Buffer {
-  const device = node(`${name}@${address.toString(16)}`, {
-    compatible: strings("generic-uio"),
-    reg: cells(0, address, 0, 0x1000),
-  });
-  return writeDeviceTree(node("", {}, [node("fragment@0", {}, [node("__overlay__", {}, [device])])]));
+/** An overlay that adds devices, by name and address, and programs nothing. */
+function deviceOverlay(...devices: [name: string, address: number][]): Buffer {
+  const nodes = devices.map(([name, address]) =>
+    node(`${name}@${address.toString(16)}`, {
+      compatible: strings("generic-uio"),
+      reg: cells(0, address, 0, 0x1000),
+    }),
+  );
+  return writeDeviceTree(node("", {}, [node("fragment@0", {}, [node("__overlay__", {}, nodes)])]));
 }
 
 test("a program that applies an overlay finds the devices at once, and none after rmdir", async () => {
@@ -106,7 +108,7 @@ test("the tree of a UIO device is as the kernel lays it out", async () => {
 
 test("devices come from the nodes of the overlay that was written, not from a table", async () => {
   const { board, path, overlay } = fuseBoard();
-  writeFileSync(path("lib/firmware/mine.dtbo"), deviceOverlay("Filter", 0xa00c0000));
+  writeFileSync(path("lib/firmware/mine.dtbo"), deviceOverlay(["Filter", 0xa00c0000]));
   mkdirSync(overlay("mine"));
   write(overlay("mine", "path"), "mine.dtbo");
   assert.is(read(path("sys/class/uio/uio0/name")), "Filter\n");
@@ -233,10 +235,26 @@ test("sysfs refuses as the kernel does", async () => {
   await board.stop();
 });
 
+test("an overlay of which one device cannot be added leaves none", async () => {
+  const { board, path, overlay } = fuseBoard();
+  writeFileSync(path("lib/firmware/twice.dtbo"), deviceOverlay(["Filter", 0xa00c0000], ["Filter", 0xa00c0000]));
+  writeFileSync(path("lib/firmware/once.dtbo"), deviceOverlay(["Filter", 0xa00c0000]));
+  mkdirSync(overlay("mine"));
+  assert.is(
+    errnoOf(() => write(overlay("mine", "path"), "twice.dtbo")),
+    "EEXIST",
+  );
+  assert.equal(readdirSync(path("sys/class/uio")), []);
+  assert.equal(readdirSync(path("dev")), ["axi:udmabuf@0x0"]);
+  write(overlay("mine", "path"), "once.dtbo");
+  assert.equal(readdirSync(path("sys/class/uio")), ["uio0"]);
+  await board.stop();
+});
+
 test("overlays go last in, first out", async () => {
   const { board, path, overlay } = fuseBoard();
   for (const [index, name] of ["first", "second", "third"].entries()) {
-    writeFileSync(path(`lib/firmware/${name}.dtbo`), deviceOverlay(name, 0xa0100000 + index * 0x10000));
+    writeFileSync(path(`lib/firmware/${name}.dtbo`), deviceOverlay([name, 0xa0100000 + index * 0x10000]));
     mkdirSync(overlay(name));
     write(overlay(name, "path"), `${name}.dtbo`);
   }
