@@ -52,6 +52,7 @@ export {
   type RegisterWriting,
   type WriteRegisterOptions,
 } from "./runtime/devices";
+export { executeOnBoard } from "./runtime/execute-on-board";
 export { type AskedPermission, type Inspection, inspectScript } from "./runtime/inspect";
 export {
   loadProfile,

@@ -1,6 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
-import { AxiscriptError } from "../index";
-import { executeOnBoard } from "../runtime/execute-on-board";
+import { AxiscriptError, executeOnBoard } from "../index";
 
 export const BOARD_EXEC_OPTIONS = {
   sysroot: { string: true, demandOption: true, describe: "The directory of a board that is running" },
