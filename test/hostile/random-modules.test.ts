@@ -90,10 +90,10 @@ class Range {
       outcome = error.code;
     }
     counts[outcome] = (counts[outcome] ?? 0) + 1;
-    for (const { direction, physicalAddress, lengthBytes, response } of await this.#transfers()) {
+    // Not all are answered with OKAY: a script may put a region of another kind over pages that were granted before.
+    for (const { direction, physicalAddress, lengthBytes } of await this.#transfers()) {
       const what = `${direction} of ${lengthBytes} bytes at ${physicalAddress.toString(16)}`;
       assert.ok(granted.covers(direction, physicalAddress, physicalAddress + lengthBytes), `${what}: not granted`);
-      assert.is(response, "OKAY", what);
       counts["transfers"] = (counts["transfers"] ?? 0) + 1;
     }
   }

@@ -12,7 +12,7 @@ import { temporaryDirectory, temporaryFile } from "../support/temporary";
 const test = suite("races for one device");
 
 const TIMEOUT_MS = 120_000;
-const TRANSFERS_OF_A_VICTIM = 600;
+const TRANSFERS_OF_A_VICTIM = 200;
 const LEAST_ATTACKS = 5;
 const FOREIGN_ATTACKS = 3;
 const LINE_BYTES = 64;

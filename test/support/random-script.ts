@@ -29,9 +29,9 @@ export const ACTIONS = {
     body: `
       (local $address i64)
       (local.set $address (i64.add (global.get $granted_at) (i64.extend_i32_s (select
-        (local.get 0)
+        (i32.and (local.get 0) (i32.const -64))
         (i32.and (local.get 0) (i32.const 0xec0))
-        (i32.eq (i32.and (local.get 1) (i32.const 0x3f0)) (i32.const 0x3f0))))))
+        (i32.eq (i32.and (local.get 1) (i32.const 0xc0)) (i32.const 0xc0))))))
       (call $write32 ${WINDOW} (i32.const ${ADDR_LO}) (i32.wrap_i64 (local.get $address)))
       (call $write32 ${WINDOW} (i32.const ${ADDR_HI}) (i32.wrap_i64 (i64.shr_u (local.get $address) (i64.const 32))))
       (if (global.get $has_length) (then
