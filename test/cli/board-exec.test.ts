@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { suite } from "uvu";
@@ -64,13 +73,13 @@ where("every file of the board is the very file that a program finds", async () 
   const board = await sysroot();
   const list = `cd ${board} && find $(ls -A | grep -vx -e proc -e var -e .board)`;
   const names = (await exec("sh", "-c", list)).stdout.split("\n").filter((name) => name !== "");
-  assert.ok(names.includes("sys/class/fpga_manager/fpga0/state") && names.length > 20, names.join(" "));
+  assert.ok(names.includes("lib/firmware/xilinx/axi_proxy/axi_proxy.dtbo") && names.length > 20, names.join(" "));
   // Of the directories, those that the machine has too are merged; in dev lie the machine's devices, too.
   const files = names.filter((name) => !name.startsWith("dev/") || name.includes("udmabuf"));
   const compared = await exec(
     ...["sh", "-c"],
     'for name; do test -d "/$name" || test "$0/$name" -ef "/$name" || echo "$name"; done',
-    ...[board, ...files],
+    ...[board, "sys/class/fpga_manager/fpga0/state", ...files],
   );
   assert.is(compared.stdout, "", "files that differ");
 });
@@ -103,8 +112,8 @@ where("what appears and vanishes on the board does so for a program that is runn
   writeFileSync(join(overlay, "path"), "axi_timer.dtbo");
   await until("a device", () => existsSync(join(board, "sys/class/uio/uio0")));
   for (const device of devices) assert.is(await ask(device), "yes", device);
-  spawnSync("rm", ["-rf", overlay]);
-  spawnSync("rmdir", [overlay]);
+  // The attributes of a board whose files are plain ones are in the way.
+  if (spawnSync("rmdir", [overlay]).status !== 0) rmSync(overlay, { recursive: true });
   await until("the end of the device", () => !existsSync(join(board, "sys/class/uio/uio0")));
   for (const device of devices) assert.is(await ask(device), "no", device);
   program.stdin.end();

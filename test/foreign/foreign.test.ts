@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { axiscript, PACKAGE } from "../support/cli";
+import { canMount } from "../support/fuse-board";
+import { mayMount, seesPageFrames, testWhere } from "../support/rights";
+import { type BoardProcess, startBoardProcess } from "../support/standalone-board";
+import { temporaryDirectory } from "../support/temporary";
+
+/**
+ * Programs that know nothing of axiscript, and find the virtual board where Linux has its hardware. More than the few
+ * rounds of an ordinary run: AXISCRIPT_FOREIGN_ROUNDS=100.
+ */
+const test = suite("programs for the hardware, unchanged on the virtual board");
+
+const SOURCES = join(PACKAGE, "test/foreign");
+/** The system's own, which has the system's packages. */
+const PYTHON = "/usr/bin/python3";
+const PORTS = ["hp", "hpc", "acp"] as const;
+const ROUNDS = process.env["AXISCRIPT_FOREIGN_ROUNDS"];
+
+const hasPython = spawnSync(PYTHON, ["-c", "import numpy"]).status === 0;
+const hasCompiler = spawnSync("cc", ["--version"]).status === 0;
+const rights = mayMount() && seesPageFrames() && canMount();
+const needs = (tool: boolean, name: string): [condition: boolean, missing: string] =>
+  rights
+    ? [tool, `${name} is missing`]
+    : [false, "needs page frame numbers, mount namespaces and FUSE (CAP_SYS_ADMIN)"];
+
+/** A program, and where it lets the device write. */
+interface Program {
+  readonly name: string;
+  readonly command: () => readonly string[];
+  readonly memory: "numpy" | "memory";
+  readonly keep: readonly string[];
+  readonly where: ReturnType<typeof testWhere>;
+  /** What it says of a port at the end. */
+  readonly device: string;
+}
+
+const directory = temporaryDirectory();
+const programs: readonly Program[] = (
+  [
+    ["axi_proxy", "AxiProxy", "20"],
+    ["axi_traffic_gen", "AxiTrafficGen", "65536"],
+  ] as const
+).flatMap(([name, device, amount]): Program[] => [
+  {
+    ...{ name: `${name}.py`, device, memory: "numpy", keep: ["--keep"] },
+    command: () => [PYTHON, join(SOURCES, `${name}.py`)],
+    where: testWhere(test, ...needs(hasPython, "python3-numpy")),
+  },
+  {
+    ...{ name: `${name}.c`, device, memory: "memory", keep: [amount, "keep"] },
+    command: () => [compile(name)],
+    where: testWhere(test, ...needs(hasCompiler, "cc")),
+  },
+]);
+
+const compiled = new Set<string>();
+function compile(name: string): string {
+  const program = join(directory, name);
+  if (compiled.has(name)) return program;
+  const sources = [`${name}.c`, "zynqmp.c"].map((file) => join(SOURCES, file));
+  const { status, stderr } = spawnSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ...sources]);
+  assert.is(status, 0, stderr.toString());
+  compiled.add(name);
+  return program;
+}
+
+let board: BoardProcess | undefined;
+const burners = new Set<ChildProcess>();
+test.before.each(async () => {
+  board = rights ? await startBoardProcess() : undefined;
+});
+test.after.each(async () => {
+  for (const burner of burners) burner.kill("SIGKILL");
+  burners.clear();
+  await board?.end();
+});
+
+async function run(program: Program, ...args: readonly string[]): Promise<void> {
+  const command = ["board", "exec", "--sysroot", board?.sysroot ?? "", "--", ...program.command(), ...args];
+  const { status, stdout, stderr } = await axiscript(command);
+  assert.is(status, 0, `${program.name} ${args.join(" ")}: ${stdout}${stderr}`);
+  assert.match(stdout, new RegExp(`^uio\\d+ ${program.device}:${args[0]}, ${args[1]}: `));
+}
+
+/** Ports and buffers in turn, as often as an ordinary test does it or the environment says. */
+function rounds(ordinary: number, memory: string): { port: string; buffer: string }[] {
+  return Array.from({ length: Number(ROUNDS ?? ordinary) }, (_, round) => ({
+    port: PORTS[round % PORTS.length] ?? "hp",
+    buffer: round % 2 === 0 ? memory : "u-dma-buf",
+  }));
+}
+
+/** Lets every core have something else to do. */
+function keepCoresBusy(): void {
+  for (let core = 0; core < availableParallelism(); core++) {
+    burners.add(spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
+  }
+}
+
+for (const program of programs) {
+  const { name, where, memory, keep } = program;
+
+  where(`${name} programs the FPGA, finds every byte right and removes the overlay, again and again`, async () => {
+    for (const { port, buffer } of rounds(2, memory)) await run(program, port, buffer);
+  });
+
+  where(`${name} does so three at a time, on three ports of a board that is programmed`, async () => {
+    await run(program, "hpc", memory, ...keep);
+    for (const { buffer } of rounds(1, memory)) {
+      await Promise.all(PORTS.map((port) => run(program, port, buffer, ...keep)));
+    }
+    await run(program, "acp", "u-dma-buf");
+  });
+
+  where(`${name} does so while all cores are busy`, async () => {
+    keepCoresBusy();
+    for (const { port, buffer } of rounds(1, memory)) await run(program, port, buffer);
+  });
+}
+
+test.run();
