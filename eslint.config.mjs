@@ -6,7 +6,7 @@ export default defineConfig(
   { ignores: ["dist/", "node_modules/", "assembly/number.d.ts"] },
   {
     files: ["host/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
-    ignores: ["test/scripts/**"],
+    ignores: ["test/scripts/**", "bench/scripts/**"],
     extends: [js.configs.recommended, tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -25,7 +25,7 @@ export default defineConfig(
   { files: ["**/*.d.ts"], rules: { "@typescript-eslint/no-extraneous-class": "off" } },
   {
     // AssemblyScript reads as TypeScript, but has types and operators of its own: only rules on syntax apply.
-    files: ["assembly/**/*.ts", "examples/*.ts", "test/scripts/*.ts"],
+    files: ["assembly/**/*.ts", "examples/*.ts", "test/scripts/*.ts", "bench/scripts/*.ts"],
     ignores: ["assembly/abi.ts", "assembly/number.d.ts"],
     languageOptions: { parser: tseslint.parser },
     plugins: { "@typescript-eslint": tseslint.plugin },

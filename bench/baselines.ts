@@ -12,16 +12,18 @@ let directory: string | undefined;
 /**
  * Compiles a program of `bench/c` as a distribution would, with -O2; once.
  *
+ * @param options more for the compiler
  * @returns the program
  * @throws Skip where there is no compiler
  */
-export function cProgram(name: string): string {
-  const compiled = programs.get(name);
+export function cProgram(name: string, ...options: string[]): string {
+  const file = [name, ...options].join("");
+  const compiled = programs.get(file);
   if (compiled !== undefined) return compiled;
   if (!exists("cc")) throw new Skip("there is no C compiler (cc)");
-  const program = join(temporaryDirectory(), name);
-  outputOf(["cc", "-O2", "-o", program, join(SOURCES, "c", `${name}.c`)]);
-  programs.set(name, program);
+  const program = join(temporaryDirectory(), file);
+  outputOf(["cc", "-O2", ...options, "-o", program, join(SOURCES, "c", `${name}.c`)]);
+  programs.set(file, program);
   return program;
 }
 

@@ -1,10 +1,20 @@
-import type { BenchRow, Row } from "./measure";
+import { axiProxy } from "./axi-proxy";
+import { dmaStarts } from "./dma-starts";
+import type { Aim, BenchRow, Row } from "./measure";
 import { pinning } from "./pinning";
+import { registerReads } from "./register-reads";
 import { startup } from "./startup";
 import { translation } from "./translation";
 
 /** `npm run bench`: a table for people; `npm run --silent bench -- --json`: the rows for programs. */
-const BENCHMARKS: readonly (() => Promise<Row | Row[]>)[] = [startup, translation, pinning];
+const BENCHMARKS: readonly (() => Promise<Row | Row[]>)[] = [
+  startup,
+  translation,
+  pinning,
+  registerReads,
+  dmaStarts,
+  axiProxy,
+];
 
 async function main(): Promise<void> {
   const json = process.argv.includes("--json");
@@ -20,11 +30,19 @@ async function main(): Promise<void> {
   if (json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
 }
 
-function format({ name, baseline, unit, runs, value, baselineValue, ratio, aim, note }: BenchRow): string {
-  const [here, there] = [value, baselineValue].map((amount) => `${amount.toFixed(1)} ${unit}`);
-  const wanted = aim && ("atLeast" in aim ? ` (aim: at least ${aim.atLeast})` : ` (aim: at most ${aim.atMost})`);
+function format({ name, baseline, unit, runs, value, baselineValue, ratio, excess, aim, note }: BenchRow): string {
+  const amount = (time: number) => `${time.toFixed(1)} ${unit}`;
   const subject = note === undefined ? name : `${name} (${note})`;
-  return `${subject}: ${here}; ${baseline}: ${there}; ratio ${ratio.toFixed(2)}${wanted ?? ""}; ${runs} pairs\n`;
+  const more = excess === undefined ? "" : `; ${amount(excess)} more`;
+  const wanted = aim === undefined ? "" : ` (aim: ${formatAim(aim, amount)})`;
+  const times = `${amount(value)}; ${baseline}: ${amount(baselineValue)}`;
+  return `${subject}: ${times}; ratio ${ratio.toFixed(2)}${more}${wanted}; ${runs} pairs\n`;
+}
+
+function formatAim(aim: Aim, amount: (time: number) => string): string {
+  if ("atLeast" in aim) return `at least ${aim.atLeast}`;
+  if ("atMost" in aim) return `at most ${aim.atMost}`;
+  return "valueAtMost" in aim ? `at most ${amount(aim.valueAtMost)}` : `at most ${amount(aim.excessAtMost)} more`;
 }
 
 void main();

@@ -2,8 +2,12 @@ import { spawnSync } from "node:child_process";
 
 export type Unit = "ms" | "µs" | "ns";
 
-/** What we want of a ratio. */
-export type Aim = { readonly atMost: number } | { readonly atLeast: number };
+/** What we want of a ratio; of our time itself; or of how much longer we take than the baseline, in the unit of the row. */
+export type Aim =
+  | { readonly atMost: number }
+  | { readonly atLeast: number }
+  | { readonly valueAtMost: number }
+  | { readonly excessAtMost: number };
 
 /** One row of the benchmark: what was measured, beside the baseline that ran in the same breath. */
 export interface BenchRow {
@@ -17,6 +21,8 @@ export interface BenchRow {
   readonly baselineValue: number;
   /** Median of the ratios of the pairs: our time by the baseline's, or, where the aim is `atLeast`, the inverse. */
   readonly ratio: number;
+  /** Median of the differences of the pairs: how much longer we take, in the unit of the row. Given where it is the aim. */
+  readonly excess?: number;
   /** Absent for a row that only informs. */
   readonly aim?: Aim;
   /** What one has to know to judge the row. */
@@ -76,6 +82,7 @@ export function comparePairs(
     value: median(pairs.map(([value]) => value)),
     baselineValue: median(pairs.map(([, value]) => value)),
     ratio: median(pairs.map(([value, base]) => (faster ? base / value : value / base))),
+    ...(row.aim && "excessAtMost" in row.aim && { excess: median(pairs.map(([value, base]) => value - base)) }),
   };
 }
 
@@ -101,6 +108,16 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** How long each of `count` things takes that a call does, in nanoseconds: the median of some calls. */
+export function nsEach(count: number, calls: number, call: () => void): number {
+  const timesMs = Array.from({ length: calls }, () => {
+    const started = performance.now();
+    call();
+    return performance.now() - started;
+  });
+  return (median(timesMs) * 1e6) / count;
 }
 
 function timeCommand(command: CommandLine): number {

@@ -4,7 +4,7 @@ import {
   ATTRIBUTE,
   ATTRIBUTES_OFFSET,
   HELD_DISTANCE,
-  HELD_ENTRY,
+  HELD_ENTRY_BYTES,
   IDLE_ENTRY,
   PROGRAM,
   TRANSFER_ENTRY,
@@ -95,11 +95,12 @@ function writeProgram(program: DataView, place: WindowPlace, description: Device
   // A register that starts a transfer gets its value by that write.
   const starts = new Set(dma.transfers.map((transfer) => transfer.start.register.offset));
   const flushed = heldRegisters(description).filter(({ offset }) => !starts.has(offset));
-  u32(PROGRAM.heldCount, flushed.length);
-  flushed.forEach(({ offset, widthBits }, index) => {
-    const at = PROGRAM.held.offset + index * HELD_ENTRY.bytes;
-    u32(at + HELD_ENTRY.address, place.start + offset);
-    u32(at + HELD_ENTRY.wide, widthBits === 64 ? 1 : 0);
+  const narrow = flushed.filter(({ widthBits }) => widthBits === 32);
+  const wide = flushed.filter(({ widthBits }) => widthBits === 64);
+  u32(PROGRAM.heldCount, narrow.length);
+  u32(PROGRAM.heldWideCount, wide.length);
+  [...narrow, ...wide].forEach(({ offset }, index) => {
+    u32(PROGRAM.held.offset + index * HELD_ENTRY_BYTES, place.start + offset);
   });
 
   u32(PROGRAM.transferCount, dma.transfers.length);

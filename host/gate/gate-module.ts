@@ -23,7 +23,7 @@ import {
   GRANT_COUNT_OFFSET,
   GRANTS,
   HELD_DISTANCE,
-  HELD_ENTRY,
+  HELD_ENTRY_BYTES,
   IDLE_ENTRY,
   POLL_TIMED_OUT,
   PROGRAM,
@@ -51,7 +51,8 @@ import { GATE_MODULE_NAME } from "./module-file";
  *   write32: the same, with writeSpecial for what is not writable, held, a start, or 64 bits wide
  *   writeSpecial, held:   the device must be idle; the value is kept for the next start
  *   writeSpecial, start:  every transfer that the value starts passes `check`, and the device is idle;
- *                         only then it gets the held values, and the start
+ *                         only then it gets the held values, and the start. All of that is one function: calls
+ *                         within it would take as long as the check itself
  *   poll32(window, offset, mask, value, timeoutMs):
  *     SPINS times: if ((register & mask) == value) return 0
  *     if (pause(timeoutMs, rounds++)) return -ETIMEDOUT; again
@@ -70,19 +71,15 @@ const FN = {
   pause: 2,
   readSpecial: 3,
   writeSpecial: 4,
-  start: 5,
-  holdIfIdle: 6,
-  idle: 7,
-  check: 8,
-  granted: 9,
-  read32: 10,
-  write32: 11,
-  read64: 12,
-  write64: 13,
-  poll32: 14,
-  deviceLoad: 15,
-  deviceStore: 16,
-  isIdle: 17,
+  holdIfIdle: 5,
+  isIdle: 6,
+  read32: 7,
+  write32: 8,
+  read64: 9,
+  write64: 10,
+  poll32: 11,
+  deviceLoad: 12,
+  deviceStore: 13,
 } as const;
 
 /** The device's own loads and stores. */
@@ -111,11 +108,8 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
   const functions: Record<Exclude<keyof typeof FN, "deny" | "refuse" | "pause">, FunctionSketch> = {
     readSpecial: readSpecial(),
     writeSpecial: writeSpecial(device),
-    start: start(device),
     holdIfIdle: holdIfIdle(),
-    idle: idle(device),
-    check: check(),
-    granted: granted(),
+    isIdle: idle(device),
     read32: read32(device),
     write32: write32(device),
     read64: read64(device),
@@ -123,7 +117,6 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
     poll32: poll32(device),
     deviceLoad: { parameters: ["i32"], results: ["i32"], body: device.load32(get(0)) },
     deviceStore: { parameters: ["i32", "i32"], body: device.store32(get(0), get(1)) },
-    isIdle: { parameters: ["i32"], results: ["i32"], body: call(FN.idle, get(0)) },
   };
   const { read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll, deviceLoad, deviceStore, isIdle } = FN;
   return assemble({
@@ -234,12 +227,36 @@ function readSpecial(): FunctionSketch {
   };
 }
 
+/** Locals of `writeSpecial`, its parameters first. */
+const AT = {
+  window: 0,
+  offset: 1,
+  address: 2,
+  value: 3,
+  attributes: 4,
+  program: 5,
+  entry: 6,
+  rest: 7,
+  index: 8,
+  starts: 9,
+  low: 10,
+  high: 11,
+  middle: 12,
+  holds: 13,
+  isNext: 14,
+  found: 15,
+  /** Of memory, as the device will see it. */
+  from: 16,
+  end: 17,
+  length: 18,
+} as const;
+
 function writeSpecial(device: DeviceAccess): FunctionSketch {
-  const [window, offset, address, value, attributes] = [0, 1, 2, 3, 4];
+  const { window, offset, address, value, attributes } = AT;
   const { notWritable, wide, upper, held, start } = ATTRIBUTE;
   return {
     parameters: ["i32", "i32", "i32", "i32"],
-    locals: ["i32"],
+    locals: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i64", "i64", "i64"],
     body: [
       ...set(attributes, attributesOf(get(address))),
       ...when(i32.and(get(attributes), anyOf(notWritable, wide, upper)), ...deny({ window, offset }, ACCESS.write32)),
@@ -249,7 +266,7 @@ function writeSpecial(device: DeviceAccess): FunctionSketch {
         i32.store(get(address), get(value), HELD_DISTANCE),
         when(i32.eqz(i32.and(get(attributes), anyOf(start))), giveBack()),
       ),
-      ...call(FN.start, get(window), get(offset), get(address), get(value)),
+      ...startTransfers(device),
       ...markWritten(entryOf(get(window))),
       ...device.store32(get(address), get(value)),
     ],
@@ -267,7 +284,7 @@ function holdIfIdle(): FunctionSketch {
       ...when(
         i32.load(get(program), PROGRAM.started),
         when(
-          i32.eqz(call(FN.idle, get(program))),
+          i32.eqz(call(FN.isIdle, get(program))),
           call(FN.refuse, get(window), get(offset), i32.const(REFUSAL.busy), i32.const(-1)),
           unreachable,
         ),
@@ -277,193 +294,192 @@ function holdIfIdle(): FunctionSketch {
   };
 }
 
-/** Checks the transfers that a write starts, and gives the device what was held back for them. */
-function start(device: DeviceAccess): FunctionSketch {
-  const [window, offset, address, value, program, entry, rest, reason, index, starts] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-  const refuse = (why: Code, transfer: Code): Code[] => [
-    call(FN.refuse, get(window), get(offset), why, transfer),
-    unreachable,
-  ];
+function refuse(reason: number, transfer: Code): Code[] {
+  return [call(FN.refuse, get(AT.window), get(AT.offset), i32.const(reason), transfer), unreachable];
+}
+
+/** Checks the transfers that a write starts, and gives the device what was held back for them. Nothing if it starts none. */
+function startTransfers(device: DeviceAccess): Code[] {
+  const { address, value, program, entry, rest, index, starts } = AT;
   const isStarted = i32.eqz(
     i32.or(
       i32.ne(i32.load(get(entry), TRANSFER_ENTRY.start), get(address)),
       i32.eqz(i32.and(i32.load(get(entry), TRANSFER_ENTRY.startMask), get(value))),
     ),
   );
-  const heldAddress = i32.load(get(entry), HELD_ENTRY.address);
-  return {
-    parameters: ["i32", "i32", "i32", "i32"],
-    locals: ["i32", "i32", "i32", "i32", "i32", "i32"],
-    body: [
-      ...set(program, programOf(get(window))),
-      ...set(rest, i32.load(get(program), PROGRAM.transferCount)),
-      ...set(entry, i32.add(get(program), i32.const(PROGRAM.transfers.offset))),
-      ...block(
-        loop(
-          branchIf(1, i32.eqz(get(rest))),
-          when(
-            isStarted,
-            set(reason, call(FN.check, get(entry))),
-            when(get(reason), ...refuse(get(reason), get(index))),
-            set(starts, i32.const(1)),
-          ),
-          set(entry, i32.add(get(entry), i32.const(TRANSFER_ENTRY.bytes))),
-          set(index, i32.add(get(index), i32.const(1))),
-          set(rest, i32.sub(get(rest), i32.const(1))),
-          branch(0),
-        ),
+  return [
+    set(program, programOf(get(AT.window))),
+    set(rest, i32.load(get(program), PROGRAM.transferCount)),
+    set(entry, i32.add(get(program), i32.const(PROGRAM.transfers.offset))),
+    block(
+      branchIf(0, i32.eqz(get(rest))),
+      loop(
+        when(isStarted, ...check(), set(starts, i32.const(1))),
+        set(entry, i32.add(get(entry), i32.const(TRANSFER_ENTRY.bytes))),
+        set(index, i32.add(get(index), i32.const(1))),
+        branchIf(0, i32.ltU(get(index), get(rest))),
       ),
-      ...when(i32.eqz(get(starts)), giveBack()),
-      ...when(i32.eqz(i32.load(get(program), PROGRAM.turn)), ...refuse(i32.const(REFUSAL.noTurn), i32.const(-1))),
-      ...when(
-        i32.load(get(program), PROGRAM.started),
-        when(i32.eqz(call(FN.idle, get(program))), ...refuse(i32.const(REFUSAL.busy), i32.const(-1))),
-      ),
-      ...i32.store(get(program), i32.const(1), PROGRAM.started),
-      ...i32.store(get(program), i32.const(1), PROGRAM.everStarted),
-      ...set(rest, i32.load(get(program), PROGRAM.heldCount)),
-      ...set(entry, i32.add(get(program), i32.const(PROGRAM.held.offset))),
-      ...block(
-        loop(
-          branchIf(1, i32.eqz(get(rest))),
-          when(
-            i32.load(get(entry), HELD_ENTRY.wide),
-            device.store64(heldAddress, i64.load(heldAddress, HELD_DISTANCE)),
-          ),
-          when(
-            i32.eqz(i32.load(get(entry), HELD_ENTRY.wide)),
-            device.store32(heldAddress, i32.load(heldAddress, HELD_DISTANCE)),
-          ),
-          set(entry, i32.add(get(entry), i32.const(HELD_ENTRY.bytes))),
-          set(rest, i32.sub(get(rest), i32.const(1))),
-          branch(0),
-        ),
-      ),
-    ],
-  };
+    ),
+    when(
+      get(starts),
+      when(i32.eqz(i32.load(get(program), PROGRAM.turn)), ...refuse(REFUSAL.noTurn, i32.const(-1))),
+      when(i32.load(get(program), PROGRAM.started), ...askIdle(device, AT, refuse(REFUSAL.busy, i32.const(-1)))),
+      i32.store(get(program), i32.const(1), PROGRAM.started),
+      i32.store(get(program), i32.const(1), PROGRAM.everStarted),
+      ...giveHeld(device),
+    ),
+  ];
 }
 
-/** Whether all conditions of a program hold; the register is read once for all values of a condition. */
+/** Gives the device the values that were held back: those of 32 bits, then those of 64. */
+function giveHeld(device: DeviceAccess): Code[] {
+  const { program, entry, rest } = AT;
+  const address = i32.load(get(entry));
+  const giveAll = (give: Code): Code =>
+    block(
+      branchIf(0, i32.eqz(get(rest))),
+      loop(
+        give,
+        set(entry, i32.add(get(entry), i32.const(HELD_ENTRY_BYTES))),
+        set(rest, i32.sub(get(rest), i32.const(1))),
+        branchIf(0, get(rest)),
+      ),
+    );
+  return [
+    set(entry, i32.add(get(program), i32.const(PROGRAM.held.offset))),
+    set(rest, i32.load(get(program), PROGRAM.heldCount)),
+    giveAll(device.store32(address, i32.load(address, HELD_DISTANCE))),
+    set(rest, i32.load(get(program), PROGRAM.heldWideCount)),
+    giveAll(device.store64(address, i64.load(address, HELD_DISTANCE))),
+  ];
+}
+
+/** Whether all conditions of a program hold. */
 function idle(device: DeviceAccess): FunctionSketch {
-  const [program, entry, rest, holds, isNext, value] = [0, 1, 2, 3, 4, 5];
-  const masked = i32.and(get(value), i32.load(get(entry), IDLE_ENTRY.mask));
+  const at = { program: 0, entry: 1, rest: 2, holds: 3, isNext: 4, found: 5 };
   return {
     parameters: ["i32"],
     results: ["i32"],
     locals: ["i32", "i32", "i32", "i32", "i32"],
-    body: [
-      ...set(rest, i32.load(get(program), PROGRAM.idleCount)),
-      ...set(entry, i32.add(get(program), i32.const(PROGRAM.idle.offset))),
-      ...set(isNext, i32.const(1)),
-      ...block(
-        loop(
-          branchIf(1, i32.eqz(get(rest))),
-          when(get(isNext), set(value, device.load32(i32.load(get(entry), IDLE_ENTRY.address)))),
-          set(holds, i32.or(get(holds), i32.eq(masked, i32.load(get(entry), IDLE_ENTRY.value)))),
-          set(isNext, i32.load(get(entry), IDLE_ENTRY.last)),
-          when(get(isNext), when(i32.eqz(get(holds)), giveBack(i32.const(0))), set(holds, i32.const(0))),
-          set(entry, i32.add(get(entry), i32.const(IDLE_ENTRY.bytes))),
-          set(rest, i32.sub(get(rest), i32.const(1))),
-          branch(0),
-        ),
-      ),
-      ...i32.const(1),
-    ],
+    body: [...askIdle(device, at, giveBack(i32.const(0))), ...i32.const(1)],
   };
 }
 
-/** Why a transfer, as the device would see it, is refused; 0 if it is not. */
-function check(): FunctionSketch {
-  const [transfer, address, end, length, word] = [0, 1, 2, 3, 4];
-  const field = (offset: number) => i32.load(get(transfer), offset);
-  const wide = (offset: number) => i64.load(get(transfer), offset);
+/** Does `busy` unless all conditions of a program hold; the register is read once for all values of a condition. */
+function askIdle(
+  device: DeviceAccess,
+  {
+    program,
+    entry,
+    rest,
+    holds,
+    isNext,
+    found,
+  }: Record<"program" | "entry" | "rest" | "holds" | "isNext" | "found", number>,
+  busy: Code,
+): Code[] {
+  const masked = i32.and(get(found), i32.load(get(entry), IDLE_ENTRY.mask));
+  return [
+    set(rest, i32.load(get(program), PROGRAM.idleCount)),
+    set(entry, i32.add(get(program), i32.const(PROGRAM.idle.offset))),
+    set(holds, i32.const(0)),
+    set(isNext, i32.const(1)),
+    block(
+      branchIf(0, i32.eqz(get(rest))),
+      loop(
+        when(get(isNext), set(found, device.load32(i32.load(get(entry), IDLE_ENTRY.address)))),
+        set(holds, i32.or(get(holds), i32.eq(masked, i32.load(get(entry), IDLE_ENTRY.value)))),
+        set(isNext, i32.load(get(entry), IDLE_ENTRY.last)),
+        when(get(isNext), when(i32.eqz(get(holds)), busy), set(holds, i32.const(0))),
+        set(entry, i32.add(get(entry), i32.const(IDLE_ENTRY.bytes))),
+        set(rest, i32.sub(get(rest), i32.const(1))),
+        branchIf(0, get(rest)),
+      ),
+    ),
+  ];
+}
+
+/** Refuses a transfer, as the device would see it, unless all is well with it. */
+function check(): Code[] {
+  const { entry, index, from, end, length, low: word } = AT;
+  const field = (offset: number) => i32.load(get(entry), offset);
+  const wide = (offset: number) => i64.load(get(entry), offset);
   const maskOf = (offset: number) => i64.extendU(field(offset));
-  const refuseWhen = (condition: Code, reason: number) => when(condition, giveBack(i32.const(reason)));
+  const refuseWhen = (condition: Code, reason: number) => when(condition, ...refuse(reason, get(index)));
   const isSet = (value: Code) => i32.eqz(i64.eqz(value));
   const beyondMask = (value: Code) => isSet(i64.and(value, i64.xor(wide(TRANSFER_ENTRY.addressMask), i64.const(-1n))));
   const last = i64.sub(get(end), i64.const(1n));
-  return {
-    parameters: ["i32"],
-    results: ["i32"],
-    locals: ["i64", "i64", "i64", "i32"],
-    body: [
-      ...set(address, i64.extendU(i32.load(field(TRANSFER_ENTRY.low)))),
-      ...when(
-        field(TRANSFER_ENTRY.high),
-        set(address, i64.or(get(address), i64.shl(i64.extendU(i32.load(field(TRANSFER_ENTRY.high))), i64.const(32n)))),
-      ),
-      ...when(field(TRANSFER_ENTRY.lowIsWide), set(address, i64.load(field(TRANSFER_ENTRY.low)))),
-      ...refuseWhen(beyondMask(get(address)), REFUSAL.addressBits),
+  return [
+    set(from, i64.extendU(i32.load(field(TRANSFER_ENTRY.low)))),
+    when(
+      field(TRANSFER_ENTRY.high),
+      set(from, i64.or(get(from), i64.shl(i64.extendU(i32.load(field(TRANSFER_ENTRY.high))), i64.const(32n)))),
+    ),
+    when(field(TRANSFER_ENTRY.lowIsWide), set(from, i64.load(field(TRANSFER_ENTRY.low)))),
+    refuseWhen(beyondMask(get(from)), REFUSAL.addressBits),
 
-      ...set(length, wide(TRANSFER_ENTRY.unitBytes)),
-      ...when(
-        field(TRANSFER_ENTRY.length),
-        set(word, i32.load(field(TRANSFER_ENTRY.length))),
-        refuseWhen(i32.and(get(word), i32.xor(field(TRANSFER_ENTRY.lengthMask), i32.const(-1))), REFUSAL.lengthBits),
-        set(length, i64.mul(get(length), i64.extendU(get(word)))),
-      ),
-      ...refuseWhen(i64.eqz(get(length)), REFUSAL.empty),
-      ...refuseWhen(isSet(i64.and(get(address), maskOf(TRANSFER_ENTRY.alignmentMask))), REFUSAL.unaligned),
+    set(length, wide(TRANSFER_ENTRY.unitBytes)),
+    when(
+      field(TRANSFER_ENTRY.length),
+      set(word, i32.load(field(TRANSFER_ENTRY.length))),
+      refuseWhen(i32.and(get(word), i32.xor(field(TRANSFER_ENTRY.lengthMask), i32.const(-1))), REFUSAL.lengthBits),
+      set(length, i64.mul(get(length), i64.extendU(get(word)))),
+    ),
+    refuseWhen(i64.eqz(get(length)), REFUSAL.empty),
+    refuseWhen(isSet(i64.and(get(from), maskOf(TRANSFER_ENTRY.alignmentMask))), REFUSAL.unaligned),
 
-      ...set(end, i64.add(get(address), get(length))),
-      ...refuseWhen(i32.or(i64.leU(get(end), get(address)), beyondMask(last)), REFUSAL.wraps),
-      ...when(
-        isSet(i64.and(get(address), maskOf(TRANSFER_ENTRY.burstMask))),
-        refuseWhen(
-          i64.ne(i64.shrU(get(address), i64.const(12n)), i64.shrU(last, i64.const(12n))),
-          REFUSAL.crossesBoundary,
-        ),
-      ),
-      ...refuseWhen(i32.eqz(call(FN.granted, get(address), get(end), field(TRANSFER_ENTRY.use))), REFUSAL.notGranted),
-      ...i32.const(0),
-    ],
-  };
+    set(end, i64.add(get(from), get(length))),
+    refuseWhen(i32.or(i64.leU(get(end), get(from)), beyondMask(last)), REFUSAL.wraps),
+    when(
+      isSet(i64.and(get(from), maskOf(TRANSFER_ENTRY.burstMask))),
+      refuseWhen(i64.ne(i64.shrU(get(from), i64.const(12n)), i64.shrU(last, i64.const(12n))), REFUSAL.crossesBoundary),
+    ),
+    ...checkGranted(field(TRANSFER_ENTRY.use)),
+  ];
 }
 
-/** Whether intervals that a device may use so cover [address, end) without a gap. */
-function granted(): FunctionSketch {
-  const [address, end, use, low, high, middle] = [0, 1, 2, 3, 4, 5];
+/** Refuses a transfer unless intervals that a device may use so cover [from, end) without a gap. */
+function checkGranted(use: Code): Code[] {
+  const { index, from, end, low, high, middle } = AT;
   const startOf = (index: Code) => i64.load(i32.shl(index, i32.const(3)), GRANTS.starts);
   const endOf = (index: Code) => i64.load(i32.shl(index, i32.const(3)), GRANTS.ends);
-  const usesOf = (index: Code) =>
-    i32.load(i32.add(i32.shl(index, i32.const(Math.log2(USE.bytes))), get(use)), GRANTS.uses);
+  const usesOf = (index: Code) => i32.load(i32.add(i32.shl(index, i32.const(Math.log2(USE.bytes))), use), GRANTS.uses);
   const count = i32.load(i32.const(GRANT_COUNT_OFFSET));
-  const no = giveBack(i32.const(0));
-  return {
-    parameters: ["i64", "i64", "i32"],
-    results: ["i32"],
-    locals: ["i32", "i32", "i32"],
-    body: [
-      ...set(high, count),
-      // The first interval that begins behind the address.
-      ...block(
-        loop(
-          branchIf(1, i32.geU(get(low), get(high))),
-          set(middle, i32.shrU(i32.add(get(low), get(high)), i32.const(1))),
+  const refuseWhen = (condition: Code) => when(condition, ...refuse(REFUSAL.notGranted, get(index)));
+  return [
+    set(low, i32.const(0)),
+    set(high, count),
+    // The first interval that begins behind the address.
+    block(
+      branchIf(0, i32.eqz(get(high))),
+      loop(
+        set(middle, i32.shrU(i32.add(get(low), get(high)), i32.const(1))),
+        block(
           block(
-            branchIf(0, i64.ltU(get(address), startOf(get(middle)))),
+            branchIf(0, i64.ltU(get(from), startOf(get(middle)))),
             set(low, i32.add(get(middle), i32.const(1))),
             branch(1),
           ),
           set(high, get(middle)),
-          branch(0),
         ),
+        branchIf(0, i32.ltU(get(low), get(high))),
       ),
-      ...when(i32.eqz(get(low)), no),
-      ...set(low, i32.sub(get(low), i32.const(1))),
-      ...loop(
-        when(i64.geU(get(address), endOf(get(low))), no),
-        when(i32.eqz(usesOf(get(low))), no),
-        set(address, endOf(get(low))),
-        when(i64.geU(get(address), get(end)), giveBack(i32.const(1))),
+    ),
+    refuseWhen(i32.eqz(get(low))),
+    set(low, i32.sub(get(low), i32.const(1))),
+    block(
+      loop(
+        refuseWhen(i64.geU(get(from), endOf(get(low)))),
+        refuseWhen(i32.eqz(usesOf(get(low)))),
+        set(from, endOf(get(low))),
+        branchIf(1, i64.geU(get(from), get(end))),
         set(low, i32.add(get(low), i32.const(1))),
-        when(i32.geU(get(low), count), no),
-        when(i64.ne(startOf(get(low)), get(address)), no),
+        refuseWhen(i32.geU(get(low), count)),
+        refuseWhen(i64.ne(startOf(get(low)), get(from))),
         branch(0),
       ),
-      ...unreachable,
-    ],
-  };
+    ),
+  ];
 }
 
 function read64(device: DeviceAccess): FunctionSketch {

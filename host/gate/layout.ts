@@ -85,8 +85,10 @@ export const PROGRAM = {
   /** 1: this script may start transfers; 0 while it shares the device and has not taken it for itself. */
   turn: 8,
   idleCount: 12,
+  /** Of 32 bits; they come first. */
   heldCount: 16,
-  transferCount: 20,
+  heldWideCount: 20,
+  transferCount: 24,
   idle: { offset: 32, capacity: 16 },
   held: { offset: 288, capacity: 24 },
   transfers: { offset: 480, capacity: 8 },
@@ -94,8 +96,8 @@ export const PROGRAM = {
 
 /** A condition of a program: `(register & mask) == value`, or the next one holds unless `last` is 1. */
 export const IDLE_ENTRY = { address: 0, mask: 4, value: 8, last: 12, bytes: 16 } as const;
-/** A register whose value is held back. */
-export const HELD_ENTRY = { address: 0, wide: 4, bytes: 8 } as const;
+/** A register whose value is held back is an address. */
+export const HELD_ENTRY_BYTES = 4;
 /** A transfer. `low`, `high` and `length` are addresses of held values; 0 if there is none. */
 export const TRANSFER_ENTRY = {
   start: 0,

@@ -1,0 +1,15 @@
+import { UioDevice } from "axiscript/assembly";
+
+const device = UioDevice.open("uio0");
+
+/** Reads a register `count` times; gives the sum. */
+export function read(offset: u32, count: i32): u32 {
+  let sum: u32 = 0;
+  for (let i = 0; i < count; i++) sum += device.read32(offset);
+  return sum;
+}
+
+/** Writes a register `count` times. */
+export function write(offset: u32, value: u32, count: i32): void {
+  for (let i = 0; i < count; i++) device.write32(offset, value);
+}
