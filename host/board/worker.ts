@@ -10,13 +10,15 @@ import { type BoardJob, THREAD_STATE } from "./thread";
 import { BoardUDmaBuf } from "./u-dma-buf";
 import { UioClass } from "./uio-class";
 
-/** Polls in a row before the thread sleeps. */
+/** Polls in a row before the thread sleeps, while a program is using the board. */
 const SPINS = 2000;
 /** Sleep while a program is using the board, and later. */
 const ACTIVE_SLEEP_MS = 0.05;
-const IDLE_SLEEP_MS = 1;
+const IDLE_SLEEP_MS = 1.5;
 const ACTIVE_FOR_MS = 100;
+/** How often the kernel looks at its files while a program is using the board, and later. */
 const KERNEL_INTERVAL_MS = 0.2;
+const IDLE_KERNEL_INTERVAL_MS = 20;
 const BUFFER_INTERVAL_MS = 10;
 
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
@@ -34,14 +36,17 @@ function serve({ sysroot, memory, faults, seed, busLog: busLogPath }: BoardJob, 
   overlays.serve();
   parentPort?.postMessage("serving");
   let lastActive = performance.now();
+  let isIdle = false;
   let lastServed = 0;
   let lastSynced = 0;
   while (Atomics.load(state, 0) === THREAD_STATE.serving) {
     let active = false;
-    for (let i = 0; i < SPINS && !active; i++) active = fabric.poll();
+    const spins = isIdle ? 1 : SPINS;
+    for (let i = 0; i < spins && !active; i++) active = fabric.poll();
     const now = performance.now();
     if (active || fabric.underWay) lastActive = now;
-    if (now - lastServed >= KERNEL_INTERVAL_MS) {
+    isIdle = now - lastActive >= ACTIVE_FOR_MS;
+    if (now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS)) {
       manager.serve();
       overlays.serve();
       uio.serve();
@@ -54,8 +59,7 @@ function serve({ sysroot, memory, faults, seed, busLog: busLogPath }: BoardJob, 
     }
     if (!active) {
       busLog?.flush();
-      const sleepMs = now - lastActive < ACTIVE_FOR_MS ? ACTIVE_SLEEP_MS : IDLE_SLEEP_MS;
-      Atomics.wait(state, 0, THREAD_STATE.serving, sleepMs);
+      Atomics.wait(state, 0, THREAD_STATE.serving, isIdle ? IDLE_SLEEP_MS : ACTIVE_SLEEP_MS);
     }
   }
   busLog?.close();
