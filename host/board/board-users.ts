@@ -1,29 +1,54 @@
-import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { kernelFileName } from "../devices/lock-holders";
+import { OpenWatch } from "../native/open-watch";
 import { type Mapping, readMappings } from "./mappings";
 
 /** What the kernel adds to the path of a file that was removed. */
 const DELETED = / \(deleted\)$/;
 
+/** How long at most a process counts as one that does not use the board, if nothing speaks against it. */
+const BELIEVED_FOR_MS = 200;
+
 /**
- * A search for the processes that use a board: those that have one of its device files open or mapped.
+ * The processes that use a board: those that have one of its device files open or mapped.
  *
  * Files are told apart by device and inode, whatever they are called where a process sees them. A file that was removed
  * counts for as long as the board has it mapped, and until then nobody else gets its inode.
+ *
+ * A process that used none of them is asked again when somebody has opened one since, or after a while, since a
+ * descriptor may also be passed on.
  */
-export class UserSearch {
-  readonly #files: DeviceFiles;
+export class BoardUsers {
+  readonly #devices: string;
+  readonly #watch: OpenWatch;
+  #files: DeviceFiles;
+  /** By number, what tells a process that used none from another one which gets that number. */
+  #others = new Map<number, number>();
+  #askedAllAt = -Infinity;
 
-  /** @param devices the board's directory of device files, without symbolic links */
+  /** @param devices the board's directory of device files */
   constructor(devices: string) {
-    this.#files = deviceFiles(devices);
+    this.#devices = realpathSync(devices);
+    this.#watch = new OpenWatch(this.#devices);
+    this.#files = deviceFiles(this.#devices);
   }
 
   /** The numbers of those that there are, without this process. */
   find(): number[] {
+    this.refreshFiles();
+    const now = performance.now();
+    if (this.#watch.opened() || now - this.#askedAllAt > BELIEVED_FOR_MS) {
+      this.#others = new Map();
+      this.#askedAllAt = now;
+    }
     const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
-    return pids.filter((pid) => pid !== process.pid && this.memoryOf(pid) !== undefined);
+    return pids.filter((pid) => pid !== process.pid && this.#isUser(pid));
+  }
+
+  /** Takes the board's device files as they are now. */
+  refreshFiles(): void {
+    this.#files = deviceFiles(this.#devices);
   }
 
   /**
@@ -39,6 +64,19 @@ export class UserSearch {
     } catch {
       return undefined;
     }
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  #isUser(pid: number): boolean {
+    // The directory of a process has an inode that no other process gets.
+    const identity = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.ino;
+    if (identity === undefined || this.#others.get(pid) === identity) return false;
+    if (this.memoryOf(pid)) return true;
+    this.#others.set(pid, identity);
+    return false;
   }
 }
 

@@ -1,8 +1,7 @@
-import { realpathSync } from "node:fs";
 import { totalmem } from "node:os";
 import { frameOfEntry, Pagemap } from "../memory/pagemap";
 import { pageSizeBytes } from "../native/libc";
-import { UserSearch } from "./board-users";
+import { BoardUsers } from "./board-users";
 import type { Direction } from "./bus";
 import { FrameIndex } from "./frame-index";
 import type { Mapping } from "./mappings";
@@ -31,7 +30,7 @@ interface OpenUser {
  * is looked up again before and after each transfer: one that was somewhere else by then did not take part in it.
  */
 export class UserMemory implements MemoryOwner {
-  readonly #devices: string;
+  readonly #finder: BoardUsers;
   #users: OpenUser[] = [];
   readonly #index = new FrameIndex();
   readonly #entries = new Uint32Array(CHUNK_PAGES * 2);
@@ -40,7 +39,7 @@ export class UserMemory implements MemoryOwner {
 
   /** @param devices the board's directory of device files */
   constructor(devices: string) {
-    this.#devices = realpathSync(devices);
+    this.#finder = new BoardUsers(devices);
   }
 
   lookUp(physicalAddress: number, lengthBytes: number): boolean {
@@ -52,13 +51,20 @@ export class UserMemory implements MemoryOwner {
       this.#missedUntil += lengthBytes;
       return false;
     }
-    const search = new UserSearch(this.#devices);
-    for (const find of [() => this.#users.map(({ pid }) => pid), () => search.find()]) {
-      this.#open(find(), search);
-      if (this.#isTrue(first, last)) return true;
-    }
+    if (this.#lookAgain(first, last)) return true;
     this.#missedUntil = physicalAddress + lengthBytes;
     return false;
+  }
+
+  #lookAgain(firstFrame: number, lastFrame: number): boolean {
+    const known = this.#users.map(({ pid }) => pid);
+    this.#finder.refreshFiles();
+    this.#open(known);
+    if (this.#isTrue(firstFrame, lastFrame)) return true;
+    const found = this.#finder.find();
+    if (found.every((pid) => known.includes(pid))) return false;
+    this.#open(found);
+    return this.#isTrue(firstFrame, lastFrame);
   }
 
   placeOf(physicalAddress: number): Place | undefined {
@@ -76,6 +82,11 @@ export class UserMemory implements MemoryOwner {
   }
 
   close(): void {
+    this.#closeUsers();
+    this.#finder.close();
+  }
+
+  #closeUsers(): void {
     for (const { memory, pagemap } of this.#users) {
       memory.close();
       pagemap.close();
@@ -108,12 +119,12 @@ export class UserMemory implements MemoryOwner {
    * Opens these processes in place of those that were open, and notes their pages. Each is examined once more when it is
    * open: by then its number could have been somebody else's.
    */
-  #open(pids: readonly number[], search: UserSearch): void {
-    this.close();
+  #open(pids: readonly number[]): void {
+    this.#closeUsers();
     const found = pids.flatMap((pid) => {
       const user = openUser(pid);
       if (!user) return [];
-      return { number: this.#users.push(user) - 1, mappings: search.memoryOf(pid) ?? [] };
+      return { number: this.#users.push(user) - 1, mappings: this.#finder.memoryOf(pid) ?? [] };
     });
     // What may be written comes last and counts: another may have the same page to read only.
     for (const writable of [false, true]) {

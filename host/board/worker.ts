@@ -10,15 +10,17 @@ import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE } from "./thread";
 import { BoardUDmaBuf } from "./u-dma-buf";
 
-/** Polls in a row before the thread sleeps. */
+/** Polls in a row before the thread sleeps, while a program is using the board. */
 const SPINS = 2000;
 /** The same while a program is asking the kernel for one thing after the other. */
 const ASKED_SPINS = 20;
 /** Sleep while a program is using the board, and later. */
 const ACTIVE_SLEEP_MS = 0.05;
-const IDLE_SLEEP_MS = 1;
+const IDLE_SLEEP_MS = 1.5;
 const ACTIVE_FOR_MS = 100;
+/** How often the kernel looks at its files while a program is using the board, and later. */
 const KERNEL_INTERVAL_MS = 0.2;
+const IDLE_KERNEL_INTERVAL_MS = 20;
 
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
 function serve(job: BoardJob, state: Int32Array): void {
@@ -34,22 +36,23 @@ function serve(job: BoardJob, state: Int32Array): void {
   kernel.serve();
   parentPort?.postMessage("serving");
   let lastActive = performance.now();
+  let isIdle = false;
   let lastServed = 0;
   let asked = false;
   while (Atomics.load(state, 0) === THREAD_STATE.serving) {
     let active = false;
-    const spins = asked ? ASKED_SPINS : SPINS;
+    const spins = asked ? ASKED_SPINS : isIdle ? 1 : SPINS;
     for (let i = 0; i < spins && !active; i++) active = fabric.poll();
     const now = performance.now();
     if (active || asked || fabric.underWay) lastActive = now;
-    if (now - lastServed >= KERNEL_INTERVAL_MS) {
+    isIdle = now - lastActive >= ACTIVE_FOR_MS;
+    if (now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS)) {
       kernel.serve();
       fabric.settle();
       lastServed = now;
     }
     if (!active) busLog?.flush();
-    const sleepMs = now - lastActive < ACTIVE_FOR_MS ? ACTIVE_SLEEP_MS : IDLE_SLEEP_MS;
-    asked = kernel.rest(active ? 0 : sleepMs);
+    asked = kernel.rest(active ? 0 : isIdle ? IDLE_SLEEP_MS : ACTIVE_SLEEP_MS);
   }
   busLog?.close();
   bus.close();
