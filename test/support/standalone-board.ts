@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { PACKAGE } from "./cli";
+
+const DEADLINE_MS = 60_000;
 
 /** What `axiscript board --json` says when it is ready. */
 export interface BoardLine {
@@ -40,15 +43,27 @@ export async function startBoardProcess(
       if (output.stdout.includes("\n")) resolve();
     });
   });
-  await Promise.race([ready, closed]);
+  // A test that fails before it ends its board does not keep its file from ending.
+  child.unref();
+  (child.stdout as Socket).unref();
+  (child.stderr as Socket).unref();
+  await inTime(Promise.race([ready, closed]), "start");
   if (!output.stdout.includes("\n")) throw new Error(`the board did not start: ${output.stderr}`);
   const end = async (signal: NodeJS.Signals = "SIGTERM") => {
     child.kill(signal);
-    const [status, by] = await closed;
+    const [status, by] = await inTime(closed, "end");
     started.delete(child);
     return { status, signal: by };
   };
   return { ...(JSON.parse(output.stdout) as BoardLine), output, end };
+}
+
+async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the board did not ${what} within ${DEADLINE_MS} ms`)), DEADLINE_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 const started = new Set<ChildProcess>();
