@@ -1,4 +1,4 @@
-import { readdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -24,6 +24,18 @@ function system() {
 
 function address(pages: readonly number[], offset: number): number {
   return (pages[Math.floor(offset / pageSizeBytes)] ?? 0) + (offset % pageSizeBytes);
+}
+
+/** Which memories and page tables of others this process has open. */
+function openMemories(): string[] {
+  const files = readdirSync("/proc/self/fd").map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return "";
+    }
+  });
+  return files.filter((path) => /^\/proc\/\d+\/(mem|pagemap)$/.test(path));
 }
 
 for (const how of ["opens", "maps"] as const) {
@@ -84,6 +96,19 @@ testFrames("those who come later are found, and two at a time are told apart", a
   bus.close();
 });
 
+testFrames("a process that was no user is one from the moment when it opens a device file", async () => {
+  const { device, bus } = system();
+  const user = await startBoardUser({ how: "opens later", device });
+  const [page = 0] = user.state.pages;
+  assert.is(bus.write(page, LINE), "DECERR");
+  assert.equal((await user.tell("open the device")).changed, []);
+  assert.is(bus.write(page, LINE), "OKAY");
+  assert.is((await user.tell("look")).changed.length, 64);
+  assert.ok(openMemories().length > 0);
+  await user.kill();
+  bus.close();
+});
+
 testFrames("a page that somebody gave up is not written to in its place", async () => {
   const { device, bus } = system();
   const user = await startBoardUser({ how: "maps", device });
@@ -103,7 +128,6 @@ testFrames("a page that somebody gave up is not written to in its place", async 
 
 testFrames("nothing is moved for a process that has ended, and what was open of it is closed", async () => {
   const { device, bus } = system();
-  const descriptors = readdirSync("/proc/self/fd").length;
   const user = await startBoardUser({ how: "maps", device });
   const page = user.state.pages[0] ?? 0;
   assert.is(bus.write(page, LINE), "OKAY");
@@ -112,7 +136,7 @@ testFrames("nothing is moved for a process that has ended, and what was open of 
   const runs = bus.writeBursts(page, new Uint8Array(2 * pageSizeBytes), 64);
   assert.not(runs.some(({ response }) => response === "OKAY"));
   bus.close();
-  assert.is(readdirSync("/proc/self/fd").length, descriptors);
+  assert.equal(openMemories(), []);
 });
 
 testFrames("many bursts reach the pages that a user has, and no others between them", async () => {

@@ -17,7 +17,7 @@ const pins = new Pins(memory);
 const pin = pins.pin(0, memory.bytes.byteLength);
 
 const registers = new WebAssembly.Memory({ initial: 1, maximum: 1 });
-if (device !== undefined) {
+if (device !== undefined && how !== "opens later") {
   const fd = openSync(device, "r+");
   if (how === "maps") {
     overlayFile(registers, 0, pageSizeBytes, fd, 0);
@@ -42,6 +42,7 @@ process.on("message", (order: UserOrder) => {
     adviseMemory(Number(memory.baseAddress), pageSizeBytes, MADV_DONTNEED);
     memory.bytes.fill(PATTERN, 0, pageSizeBytes);
   }
+  if (order === "open the device") openSync(device ?? "", "r+");
   report();
 });
 report();

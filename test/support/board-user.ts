@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 
 /** What the process is told to do; then it says how things are. */
-export type UserOrder = "look" | "replace first page";
+export type UserOrder = "look" | "open the device" | "replace first page";
 
 /** What the process says. */
 export interface UserState {
@@ -24,7 +24,10 @@ export interface BoardUser {
 }
 
 /** @param use how it uses which file; absent: it does not */
-export async function startBoardUser(use?: { how: "opens" | "maps"; device: string }): Promise<BoardUser> {
+export async function startBoardUser(use?: {
+  how: "opens" | "maps" | "opens later";
+  device: string;
+}): Promise<BoardUser> {
   const child = fork(join(__dirname, "board-user-process.js"), use ? [use.how, use.device] : []);
   const exited = once(child, "exit");
   const next = async () => (await once(child, "message"))[0] as UserState;
