@@ -1,6 +1,6 @@
-import { closeSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import koffi from "koffi";
-import { SystemCallError } from "./libc";
+import { closeDescriptor, SystemCallError } from "./libc";
 
 const IN_NONBLOCK = 0x800;
 const IN_CLOEXEC = 0x80000;
@@ -27,7 +27,7 @@ export class OpenWatch {
     if (this.#fd < 0) throw new SystemCallError("inotify_init1", koffi.errno());
     if (rawAddWatch(this.#fd, directory, IN_OPEN) >= 0) return;
     const error = new SystemCallError("inotify_add_watch", koffi.errno());
-    closeSync(this.#fd);
+    closeDescriptor(this.#fd);
     throw error;
   }
 
@@ -54,6 +54,6 @@ export class OpenWatch {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    closeDescriptor(this.#fd);
   }
 }

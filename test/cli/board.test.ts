@@ -196,7 +196,7 @@ testFrames("faults and the record of the bus are the board's own", async () => {
   const stuck = await run("hp");
   assert.match(stuck.stderr, /ERR_AXI_TRANSFER_TIMEOUT/);
   assert.match(stuck.stderr, /kept \d+ bytes pinned until this process ends: AxiProxy:hp is still at work/);
-  const { stdout, stderr } = await run(scriptFor("hpc"));
+  const { stdout, stderr } = await run("hpc");
   assert.is(stdout, "20\n", stderr);
   await board.end();
   const lines = readFileSync(busLog, "utf8").trim().split("\n");

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Socket } from "node:net";
 import { join } from "node:path";
 import { PACKAGE } from "./cli";
 
@@ -44,9 +43,7 @@ export async function startBoardProcess(
     });
   });
   // A test that fails before it ends its board does not keep its file from ending.
-  child.unref();
-  (child.stdout as Socket).unref();
-  (child.stderr as Socket).unref();
+  for (const handle of [child, child.stdout, child.stderr] as readonly { unref(): void }[]) handle.unref();
   await inTime(Promise.race([ready, closed]), "start");
   if (!output.stdout.includes("\n")) throw new Error(`the board did not start: ${output.stderr}`);
   const end = async (signal: NodeJS.Signals = "SIGTERM") => {
