@@ -107,22 +107,22 @@ export class UioDevice {
 
   /** Reads a register. */
   read32(offset: u32): u32 {
-    return uioRead32(windowOf(changetype<usize>(this)), offset);
+    return uioRead32(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register. */
   write32(offset: u32, value: u32): void {
-    uioWrite32(windowOf(changetype<usize>(this)), offset, value);
+    uioWrite32(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
 
   /** Reads a register that is 64 bits wide, as the device's description says. */
   read64(offset: u32): u64 {
-    return uioRead64(windowOf(changetype<usize>(this)), offset);
+    return uioRead64(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register that is 64 bits wide, as the device's description says. */
   write64(offset: u32, value: u64): void {
-    uioWrite64(windowOf(changetype<usize>(this)), offset, value);
+    uioWrite64(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
 
   /**
@@ -150,7 +150,7 @@ export class UioDevice {
    * @returns whether it came in time
    */
   poll32(offset: u32, mask: u32, value: u32, timeoutMs: i32): bool {
-    return uioPoll32(windowOf(changetype<usize>(this)), offset, mask, value, timeoutMs) != TIMED_OUT;
+    return uioPoll32(UioDevice.windowOf(changetype<usize>(this)), offset, mask, value, timeoutMs) != TIMED_OUT;
   }
 
   /**
@@ -204,20 +204,19 @@ export class UioDevice {
     check(uioClose(this.window));
   }
 
+  /**
+   * `device.window`, as a bare load: a field's accessor is a call with an object, for which the function that makes it
+   * keeps book for the garbage collector, and that takes longer than a register access.
+   */
+  @inline
+  private static windowOf(device: usize): i32 {
+    return load<i32>(device, offsetof<UioDevice>("window"));
+  }
+
   /** `AxiProxy:hpc` */
   toString(): string {
     return this.note.length > 0 ? this.name + ":" + this.note : this.name;
   }
-}
-
-/**
- * `device.window`, as a bare load: a field's accessor is a call with an object, for which the function that makes it keeps
- * book for the garbage collector, and that takes longer than a register access.
- */
-// @ts-ignore: decorator
-@inline
-function windowOf(device: usize): i32 {
-  return load<i32>(device, offsetof<UioDevice>("window"));
 }
 
 /** Passes 0 and a time-out on, and ends the script for other errors. */
