@@ -300,17 +300,17 @@ test("it is offered: in the list of commands, by completion, and for a slip of t
   );
 });
 
-test("a run does not load what examines", () => {
-  const hook = join(temporaryDirectory(), "hook.cjs");
-  writeFileSync(
-    hook,
-    `process.on("exit", () => console.log(Object.keys(require.cache).filter((path) => /(host.doctor.(?!index)|cli.doctor)/.test(path)).join()));`,
-  );
-  const main = join(PACKAGE, "dist/host/cli/main.js");
-  const loaded = (args: string[]) =>
-    spawnSync(process.execPath, ["--require", hook, main, ...args], { encoding: "utf8", cwd: PACKAGE }).stdout;
-  assert.is(loaded(["run", "--board=virtual", "nowhere.ts"]), "\n");
-  assert.match(loaded(["doctor", "--json"]), /doctor\/examine\.js/);
+test("the library does not load what examines before it is asked to", () => {
+  const program = `
+    const { examineSystem } = require("./dist/host/index.js");
+    const show = () => console.log(Object.keys(require.cache).filter((path) => /host.doctor.(?!index)/.test(path)).join());
+    show();
+    examineSystem();
+    show();`;
+  const { stdout } = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", cwd: PACKAGE });
+  const [before, after] = stdout.split("\n");
+  assert.is(before, "");
+  assert.match(after ?? "", /doctor\/examine\.js/);
 });
 
 test("it changes nothing in the root that it examines", async () => {
