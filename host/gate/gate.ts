@@ -20,7 +20,11 @@ import {
 import { gateModulePath } from "./module-file";
 import { denial, refusal } from "./refusals";
 
-/** How long a poll sleeps after it has spun for a while, and a wait for a device between two looks. */
+/** How long a poll spins before it sleeps: most transfers are done by then, and a sleep takes twice as long. */
+const POLL_SPIN_MS = 0.1;
+/** How often at least a poll looks before its time is up, however long the thread is held up meanwhile. */
+const LEAST_ROUNDS = 10;
+/** How long a poll sleeps then between two rounds of looks, and a wait for a device between two looks. */
 const POLL_SLEEP_MS = 0.05;
 const SLOT_MASK = WINDOW_COUNT - 1;
 /** After so many windows a slot gives their numbers again: they are not negative in 32 bits. */
@@ -116,7 +120,9 @@ export class Gate {
   readonly #leftActive = new Set<string>();
   readonly #sleeper = new Int32Array(new SharedArrayBuffer(4));
   #nextOffset = FIRST_WINDOW_OFFSET;
-  #pollStarted = 0;
+  /** When the poll that is under way last looked, and how much time it has taken so far. */
+  #lastRoundAt = 0;
+  #polledMs = 0;
   #refusal: AxiscriptError | undefined;
 
   /** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
@@ -470,11 +476,17 @@ export class Gate {
     return this.#refusal;
   }
 
+  /**
+   * Between the rounds of a poll: 1 when time is up. Of the time since the last round a tenth of the time-out counts at
+   * most: where this thread was held up, a device that this machine imitates was too, and gets some more looks.
+   */
   #pause(timeoutMs: number, round: number): number {
     const now = performance.now();
-    if (round === 0) this.#pollStarted = now;
-    if (now - this.#pollStarted >= timeoutMs) return 1;
-    Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
+    if (round === 0) this.#polledMs = 0;
+    else this.#polledMs += Math.min(now - this.#lastRoundAt, timeoutMs / LEAST_ROUNDS);
+    this.#lastRoundAt = now;
+    if (this.#polledMs >= timeoutMs) return 1;
+    if (this.#polledMs >= POLL_SPIN_MS) Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
     return 0;
   }
 }

@@ -140,6 +140,26 @@ test("poll32 sees what another thread writes, and gives up in time", async () =>
   gate.closeAll();
 });
 
+test("poll32 looks again where the thread was held up past the deadline", () => {
+  const path = registerFile();
+  const gate = new Gate();
+  const window = openWindow(gate, path, 64);
+  gate.exports.write32(window, 0, 0);
+  const clock = performance.now.bind(performance);
+  let calls = 0;
+  // At the second look at the clock an hour has gone by; the device is done soon after that.
+  performance.now = () => {
+    if (++calls === 4) gate.exports.write32(window, 0, 1);
+    return clock() + (calls > 1 ? 3_600_000 : 0);
+  };
+  try {
+    assert.is(gate.exports.poll32(window, 0, 1, 1, 1000), 0);
+  } finally {
+    performance.now = clock;
+  }
+  gate.closeAll();
+});
+
 test("uses plain loads and stores on x86-64, acquire and release on arm64, and no read-modify-write", () => {
   const atomics = (bytes: Uint8Array) => [...bytes].flatMap((byte, at) => (byte === 0xfe ? [bytes[at + 1]] : []));
   const [load32, load64, store32, store64] = [0x10, 0x11, 0x17, 0x18];
