@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { kernelFileName } from "../devices/lock-holders";
-import { OpenWatch } from "../native/open-watch";
+import { EVENT, FileWatch, WATCH } from "../native/file-watch";
 import { type Mapping, readMappings } from "./mappings";
 
 /** What the kernel adds to the path of a file that was removed. */
@@ -21,24 +21,29 @@ const BELIEVED_FOR_MS = 200;
  */
 export class BoardUsers {
   readonly #devices: string;
-  readonly #watch: OpenWatch;
+  readonly #own: string;
+  readonly #watch = new FileWatch();
   #files: DeviceFiles;
   /** By number, what tells a process that used none from another one which gets that number. */
   #others = new Map<number, number>();
   #askedAllAt = -Infinity;
 
-  /** @param devices the board's directory of device files */
-  constructor(devices: string) {
+  /**
+   * @param devices the board's directory of device files
+   * @param own where the board itself opens them
+   */
+  constructor(devices: string, own: string) {
     this.#devices = realpathSync(devices);
-    this.#watch = new OpenWatch(this.#devices);
-    this.#files = deviceFiles(this.#devices);
+    this.#own = realpathSync(own);
+    this.#watch.add(this.#devices, WATCH.opened);
+    this.#files = deviceFiles(this.#devices, this.#own);
   }
 
   /** The numbers of those that there are, without this process. */
   find(): number[] {
     this.refreshFiles();
     const now = performance.now();
-    if (this.#watch.opened() || now - this.#askedAllAt > BELIEVED_FOR_MS) {
+    if (this.#wasOpened() || now - this.#askedAllAt > BELIEVED_FOR_MS) {
       this.#others = new Map();
       this.#askedAllAt = now;
     }
@@ -48,7 +53,7 @@ export class BoardUsers {
 
   /** Takes the board's device files as they are now. */
   refreshFiles(): void {
-    this.#files = deviceFiles(this.#devices);
+    this.#files = deviceFiles(this.#devices, this.#own);
   }
 
   /**
@@ -70,6 +75,14 @@ export class BoardUsers {
     this.#watch.close();
   }
 
+  /** Whether somebody has opened a device file since this was asked last. */
+  #wasOpened(): boolean {
+    let any = false;
+    // The directory itself may be looked at.
+    this.#watch.take((what) => (any ||= (what & EVENT.ofDirectory) === 0));
+    return any;
+  }
+
   #isUser(pid: number): boolean {
     // The directory of a process has an inode that no other process gets.
     const identity = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.ino;
@@ -87,10 +100,10 @@ interface DeviceFiles {
 }
 
 /** The device files that are there, and those that this process, which is the board, still has mapped. */
-function deviceFiles(devices: string): DeviceFiles {
+function deviceFiles(devices: string, own: string): DeviceFiles {
   const files: DeviceFiles = { keys: new Set(), names: new Set() };
   for (const { file, path } of readMappings("self")) {
-    if (!path.startsWith(`${devices}/`)) continue;
+    if (!path.startsWith(`${own}/`)) continue;
     files.keys.add(file);
     files.names.add(basename(path.replace(DELETED, "")));
   }

@@ -69,8 +69,12 @@ export class FuseKernel implements BoardKernel {
     // Nothing is to be brought up to date.
   }
 
-  rest(timeoutMs: number): boolean {
-    return this.#server.serve(timeoutMs);
+  rest(timeoutMs: number, wakeFd: number): boolean {
+    return this.#server.serve(timeoutMs, wakeFd);
+  }
+
+  close(): void {
+    // The descriptor is closed by whoever gave it.
   }
 }
 

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { errnoCode } from "../errors";
-import { waitReadableBriefly } from "../native/fuse";
+import { waitReadableBriefly } from "../native/libc";
 import {
   decodeBatchForget,
   decodeForget,
@@ -85,15 +85,20 @@ export class FuseServer {
    * Waits for a request, and answers those that there are, up to a limit: the fabric must have its turn, too.
    *
    * @param timeoutMs in fractions of a millisecond, too
+   * @param wakeFd ends the wait, too, when there is something to read from it; -1: none
    * @returns false if there was none
    */
-  serve(timeoutMs: number): boolean {
+  serve(timeoutMs: number, wakeFd: number): boolean {
     this.#continue();
-    if (!waitReadableBriefly(this.#fd, timeoutMs)) return this.#unfinished.size > 0;
+    if (!this.#isAsked(timeoutMs, wakeFd)) return this.#unfinished.size > 0;
     let served = 0;
     do this.#serveOne();
-    while (++served < MAX_AT_A_TIME && waitReadableBriefly(this.#fd, 0));
+    while (++served < MAX_AT_A_TIME && this.#isAsked(0, -1));
     return true;
+  }
+
+  #isAsked(timeoutMs: number, wakeFd: number): boolean {
+    return waitReadableBriefly([this.#fd, wakeFd], timeoutMs).includes(this.#fd);
   }
 
   #serveOne(): void {

@@ -18,7 +18,7 @@ export function openBus(reached: ReachedMemory, files: BoardFiles, udmabuf: Boar
   if (reached.of === "nobody") return new MemoryBus([buffer]);
   if (reached.of === "users") {
     const { UserMemory } = require("./user-memory") as typeof import("./user-memory");
-    return new MemoryBus([buffer, new UserMemory(files.path(PATHS.devices))]);
+    return new MemoryBus([buffer, new UserMemory(files.path(PATHS.devices), files.path(PATHS.private))]);
   }
   const { SharedMemoryTable } = require("./shared-memory-table") as typeof import("./shared-memory-table");
   const { TableMemory } = require("./table-memory") as typeof import("./table-memory");

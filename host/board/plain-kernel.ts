@@ -1,4 +1,6 @@
+import { waitReadableBriefly } from "../native/libc";
 import type { Fabric } from "./fabric";
+import { FileChanges } from "./file-changes";
 import type { BoardFiles } from "./files";
 import { Firmware } from "./firmware";
 import { BoardFpgaManager } from "./fpga-manager";
@@ -8,27 +10,23 @@ import { Overlays } from "./overlays";
 import { PATHS } from "./paths";
 import { PlainKernelFiles } from "./plain-kernel-files";
 import { PlainOverlays } from "./plain-overlays";
-import { THREAD_STATE } from "./thread";
-import type { BoardUDmaBuf } from "./u-dma-buf";
+import { type BoardUDmaBuf, U_DMA_BUF_ATTRIBUTES } from "./u-dma-buf";
 import { UioClass } from "./uio-class";
 
-const BUFFER_INTERVAL_MS = 10;
-
-/** The kernel side with plain files, at which it looks again and again. */
+/** The kernel side with plain files, at which it looks when it is told of a change, or else again and again. */
 export class PlainKernel implements BoardKernel {
   readonly #files: BoardFiles;
   readonly #buffer: BoardUDmaBuf;
-  readonly #threadState: Int32Array;
+  readonly #changes: FileChanges;
   readonly #manager: BoardFpgaManager;
   readonly #overlays: PlainOverlays;
   readonly #uio: UioClass;
-  #bufferServedAt = 0;
 
-  /** @param threadState the thread's one number; a change of it ends a rest */
-  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf, threadState: Int32Array) {
+  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf) {
     this.#files = files;
     this.#buffer = buffer;
-    this.#threadState = threadState;
+    this.#changes = new FileChanges(files);
+    for (const directory of [PATHS.fpgaManager, PATHS.overlays, U_DMA_BUF_ATTRIBUTES]) this.#changes.add(directory);
     const log = (message: string) => files.log(message);
     const firmware = new Firmware(files.sysroot);
     this.#manager = new BoardFpgaManager({
@@ -42,22 +40,33 @@ export class PlainKernel implements BoardKernel {
     });
     this.#uio = new UioClass(files, new PlainKernelFiles(files));
     const options = { firmware, log, manager: this.#manager, uio: this.#uio };
-    this.#overlays = new PlainOverlays(files, new Overlays({ ...options, onChange: (nodes) => fabric.connect(nodes) }));
+    const overlays = new Overlays({ ...options, onChange: (nodes) => fabric.connect(nodes) });
+    this.#overlays = new PlainOverlays(files, overlays, this.#changes);
+    this.#look();
   }
 
   serve(): void {
-    this.#serveManager();
-    this.#overlays.serve();
+    if (!this.#changes.areTold) this.#look();
     this.#uio.serve();
-    const now = performance.now();
-    if (now - this.#bufferServedAt < BUFFER_INTERVAL_MS) return;
-    this.#buffer.serve();
-    this.#bufferServedAt = now;
   }
 
-  rest(timeoutMs: number): boolean {
-    Atomics.wait(this.#threadState, 0, THREAD_STATE.serving, timeoutMs);
-    return false;
+  rest(timeoutMs: number, wakeFd: number): boolean {
+    const { fd } = this.#changes;
+    if (!waitReadableBriefly([fd, wakeFd], timeoutMs).includes(fd)) return false;
+    this.#changes.take();
+    this.#look();
+    return true;
+  }
+
+  close(): void {
+    this.#changes.close();
+  }
+
+  /** Does what was asked for by writing to files. */
+  #look(): void {
+    this.#serveManager();
+    this.#overlays.serve();
+    this.#buffer.serve();
   }
 
   /** Loads what was written to `firmware`. */

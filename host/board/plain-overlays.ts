@@ -1,5 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { errnoCode } from "../errors";
+import type { FileChanges } from "./file-changes";
 import type { BoardFiles } from "./files";
 import { finish, type Work } from "./kernel-tree";
 import { isWholeBlob, type Overlay, type Overlays } from "./overlays";
@@ -20,11 +21,14 @@ interface PlainOverlay {
 export class PlainOverlays {
   readonly #files: BoardFiles;
   readonly #overlays: Overlays;
+  readonly #changes: FileChanges;
   readonly #present = new Map<string, PlainOverlay>();
 
-  constructor(files: BoardFiles, overlays: Overlays) {
+  /** @param changes is to tell of the overlays' attributes, too */
+  constructor(files: BoardFiles, overlays: Overlays, changes: FileChanges) {
     this.#files = files;
     this.#overlays = overlays;
+    this.#changes = changes;
   }
 
   /** Does what has been asked for since the last time. */
@@ -70,6 +74,8 @@ export class PlainOverlays {
     if (identity === undefined) return undefined;
     const item: PlainOverlay = { identity, decided: false, overlay: this.#overlays.create() };
     this.#present.set(name, item);
+    // Before its attributes are looked at: what is written later is told.
+    this.#changes.add(directory);
     const before = this.#files.read(`${directory}/path`);
     if (before?.endsWith("\n")) {
       item.decided = true;

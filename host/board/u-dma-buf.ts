@@ -7,7 +7,8 @@ import { PATHS } from "./paths";
 export const NAME = "axi:udmabuf@0x0";
 export const LENGTH_BYTES = 32 * 2 ** 20;
 
-const DIRECTORY = `${PATHS.uDmaBufClass}/${NAME}`;
+/** Where its attributes are. */
+export const U_DMA_BUF_ATTRIBUTES = `${PATHS.uDmaBufClass}/${NAME}`;
 const DEVICE = `${PATHS.devices}/${NAME}`;
 
 /** Attributes as the driver shows them at first. Source: ikwzm/udmabuf, README. */
@@ -37,7 +38,7 @@ export function createUDmaBufDevice(sysroot: string): void {
  * @param physicalAddress where it begins
  */
 export function createUDmaBufFiles(sysroot: string, physicalAddress: number): void {
-  const directory = join(sysroot, DIRECTORY);
+  const directory = join(sysroot, U_DMA_BUF_ATTRIBUTES);
   mkdirSync(directory, { recursive: true });
   for (const [name, value] of Object.entries({ ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress) })) {
     writeFileSync(join(directory, name), `${value}\n`);
@@ -57,7 +58,7 @@ export class BoardUDmaBuf {
   readonly #fd: number;
 
   /** @param physicalAddress where it begins; absent: as its attribute says */
-  constructor(files: BoardFiles, physicalAddress = Number(files.read(`${DIRECTORY}/phys_addr`))) {
+  constructor(files: BoardFiles, physicalAddress = Number(files.read(`${U_DMA_BUF_ATTRIBUTES}/phys_addr`))) {
     this.#files = files;
     this.physicalAddress = physicalAddress;
     this.#fd = openSync(files.path(DEVICE), "r+");
@@ -84,9 +85,9 @@ export class BoardUDmaBuf {
       ["sync_for_cpu", "0\n"],
       ["sync_for_device", "1\n"],
     ] as const) {
-      const path = `${DIRECTORY}/${attribute}`;
+      const path = `${U_DMA_BUF_ATTRIBUTES}/${attribute}`;
       if (Number(this.#files.read(path)?.trim() || 0) === 0) continue;
-      this.#files.replace(`${DIRECTORY}/sync_owner`, owner);
+      this.#files.replace(`${U_DMA_BUF_ATTRIBUTES}/sync_owner`, owner);
       this.#files.replace(path, "0\n");
     }
   }

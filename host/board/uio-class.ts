@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, openSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, linkSync, openSync, rmSync, statSync } from "node:fs";
 import { overlayFile } from "../native/memory-overlay";
 import { pageSizeBytes } from "../native/libc";
 import type { BoardFiles } from "./files";
@@ -52,7 +52,7 @@ export class UioClass {
     const platform = `${PATHS.platformDevices}/${platformName}`;
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
-    const mapped = mapDevice(this.#files.path(`${PATHS.devices}/${id}`), device);
+    const mapped = mapDevice(this.#files, id, device);
     const node = { id, device, ...mapped };
     this.#kernelFiles.add(platform, platformDirectory(platformName, node));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
@@ -129,25 +129,42 @@ function eventPath({ id, device }: UioNode): string {
   return `${PATHS.platformDevices}/${nameOnPlatformBus(device)}/uio/${id}/event`;
 }
 
-/** Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. */
-function mapDevice(file: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
+/**
+ * Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. The
+ * board opens it by a name of its own, so that who opens the device is always a program.
+ */
+function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
   const registerBytes = wholePages(device.lengthBytes);
   const mappedBytes = registerBytes + (device.interrupt === undefined ? 0 : pageSizeBytes);
-  // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
-  const presentBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (presentBytes < mappedBytes) appendFileSync(file, Buffer.alloc(mappedBytes - presentBytes), { mode: 0o600 });
+  const shown = files.path(`${PATHS.devices}/${id}`);
+  const own = files.path(`${PATHS.private}/${id}`);
   const wasmPages = Math.ceil(mappedBytes / 65536);
   const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages });
-  const fd = openSync(file, "r+");
+  rmSync(own, { force: true });
   try {
-    overlayFile(memory, 0, mappedBytes, fd, 0);
+    const isNew = !existsSync(shown);
+    if (!isNew) linkSync(shown, own);
+    const presentBytes = isNew ? 0 : statSync(own).size;
+    // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
+    if (presentBytes < mappedBytes) appendFileSync(own, Buffer.alloc(mappedBytes - presentBytes), { mode: 0o600 });
+    mapWhole(memory, own, mappedBytes);
+    if (isNew) linkSync(own, shown);
   } finally {
-    closeSync(fd);
+    rmSync(own, { force: true });
   }
   return {
     registers: new Int32Array(memory.buffer, 0, Math.floor(device.lengthBytes / 4)),
     interrupt: device.interrupt === undefined ? undefined : makeInterrupt(memory.buffer, registerBytes),
   };
+}
+
+function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number): void {
+  const fd = openSync(file, "r+");
+  try {
+    overlayFile(memory, 0, lengthBytes, fd, 0);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Loaded for the devices that have one. */

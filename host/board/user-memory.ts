@@ -37,9 +37,12 @@ export class UserMemory implements MemoryOwner {
   /** Where the last range ended of which nobody had anything. */
   #missedUntil = -1;
 
-  /** @param devices the board's directory of device files */
-  constructor(devices: string) {
-    this.#finder = new BoardUsers(devices);
+  /**
+   * @param devices the board's directory of device files
+   * @param own where the board itself opens them
+   */
+  constructor(devices: string, own: string) {
+    this.#finder = new BoardUsers(devices, own);
   }
 
   lookUp(physicalAddress: number, lengthBytes: number): boolean {

@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { closeDescriptor } from "../native/libc";
 import type { BusLog } from "./bus-log";
 import { Fabric } from "./fabric";
+import { DeviceUse } from "./device-use";
 import { BoardFiles } from "./files";
 import type { BoardKernel } from "./kernel";
 import { openBus } from "./open-bus";
@@ -10,15 +11,19 @@ import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE } from "./thread";
 import { BoardUDmaBuf } from "./u-dma-buf";
 
-/** Polls in a row before the thread sleeps, while a program is using the board. */
-const SPINS = 2000;
+/** How long the thread looks at the registers before it sleeps, while a program is using the board. */
+const SPIN_MS = 0.05;
 /** The same while a program is asking the kernel for one thing after the other. */
-const ASKED_SPINS = 20;
+const ASKED_SPIN_MS = 0.001;
+/** Looks between two at the clock. */
+const LOOKS = 64;
 /** Sleep while a program is using the board, and later. */
 const ACTIVE_SLEEP_MS = 0.05;
 const IDLE_SLEEP_MS = 1.5;
+/** Sleep while nobody has a device open. Who opens one wakes the board; who ends it waits so long. */
+const UNUSED_SLEEP_MS = 5;
 const ACTIVE_FOR_MS = 100;
-/** How often the kernel looks at its files while a program is using the board, and later. */
+/** How often the kernel's turn comes while a program is using the board, and later. */
 const KERNEL_INTERVAL_MS = 0.2;
 const IDLE_KERNEL_INTERVAL_MS = 20;
 
@@ -30,44 +35,57 @@ function serve(job: BoardJob, state: Int32Array): void {
   const bus = openBus(memory, files, buffer);
   const busLog = busLogPath === undefined ? undefined : openBusLog(busLogPath);
   const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), busLog });
-  const kernel = startKernel(job, files, fabric, buffer, state);
-
-  // What an earlier board left is there before anybody is told that this one is.
-  kernel.serve();
+  const use = new DeviceUse(files);
+  const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
   let lastActive = performance.now();
   let isIdle = false;
   let lastServed = 0;
   let asked = false;
   while (Atomics.load(state, 0) === THREAD_STATE.serving) {
-    let active = false;
-    const spins = asked ? ASKED_SPINS : isIdle ? 1 : SPINS;
-    for (let i = 0; i < spins && !active; i++) active = fabric.poll();
+    const active: boolean = isIdle ? fabric.poll() : spin(fabric, asked ? ASKED_SPIN_MS : SPIN_MS);
     const now = performance.now();
     if (active || asked || fabric.underWay) lastActive = now;
     isIdle = now - lastActive >= ACTIVE_FOR_MS;
-    if (now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS)) {
+    const isTurn = now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS);
+    if (isTurn) {
       kernel.serve();
       fabric.settle();
       lastServed = now;
     }
+    // While there is one transfer after the other, nothing else is asked for between any two.
+    if (active && !isTurn) {
+      asked = false;
+      continue;
+    }
     if (!active) busLog?.flush();
-    asked = kernel.rest(active ? 0 : isIdle ? IDLE_SLEEP_MS : ACTIVE_SLEEP_MS);
+    const idleMs = isIdle && !use.take() ? UNUSED_SLEEP_MS : IDLE_SLEEP_MS;
+    asked = kernel.rest(active ? 0 : isIdle ? idleMs : ACTIVE_SLEEP_MS, isIdle ? use.fd : -1);
   }
+  kernel.close();
+  use.close();
   busLog?.close();
   bus.close();
   buffer.close();
 }
 
-/** Loaded as the board needs it. */
+/** Looks at the registers until there was something to do, or for a while. True if there was. */
+function spin(fabric: Fabric, durationMs: number): boolean {
+  const end = performance.now() + durationMs;
+  do {
+    for (let look = 0; look < LOOKS; look++) if (fabric.poll()) return true;
+  } while (performance.now() < end);
+  return false;
+}
+
+/** Loaded as the board needs it. What an earlier board left is there when this returns. */
 function startKernel(
   { fuse, bufferAddress }: BoardJob,
   files: BoardFiles,
   fabric: Fabric,
   buffer: BoardUDmaBuf,
-  state: Int32Array,
 ): BoardKernel {
-  if (!fuse) return new PlainKernel(files, fabric, buffer, state);
+  if (!fuse) return new PlainKernel(files, fabric, buffer);
   const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
   return new FuseKernel(files, fabric, bufferAddress, fuse);
 }

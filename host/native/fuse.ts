@@ -5,7 +5,7 @@ import { closeDescriptor, SystemCallError } from "./libc";
 /**
  * Mounting a file system that this process serves. Loaded for boards that have one, and not before.
  *
- * Sources: fuse(4), mount(2), umount2(2), unshare(2), ppoll(2), and the headers `linux/mount.h`, `linux/sched.h`.
+ * Sources: fuse(4), mount(2), umount2(2), unshare(2), and the headers `linux/mount.h`, `linux/sched.h`.
  */
 const libc = koffi.load(null);
 
@@ -20,7 +20,6 @@ const MS_SLAVE = 1 << 19;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 const CLONE_NEWNS = 0x20000;
-const POLLIN = 1;
 
 /** The type that the table of mounts shows. */
 const FILE_SYSTEM = "fuse.axiscript";
@@ -35,9 +34,6 @@ const rawMount: (
 ) => number = libc.func("int mount(const char *, const char *, const char *, unsigned long, const char *)");
 const rawUnmount: (target: string, flags: number) => number = libc.func("int umount2(const char *, int)");
 const rawUnshare: (flags: number) => number = libc.func("int unshare(int)");
-const rawPoll: (descriptors: Int16Array, count: number, timeout: BigInt64Array, signals: null) => number = libc.func(
-  "int ppoll(void *, unsigned long, void *, void *)",
-);
 
 /**
  * Mounts a file system over a directory. Whoever reads and writes the descriptor serves it; what programs ask for
@@ -86,20 +82,6 @@ export function hideMount(directory: string): void {
   check("unshare", rawUnshare(CLONE_NEWNS));
   check("mount /", rawMount(null, "/", null, MS_REC | MS_SLAVE, null));
   check(`umount ${directory}`, rawUnmount(directory, MNT_DETACH | UMOUNT_NOFOLLOW));
-}
-
-/**
- * Waits until there is something to read, or an error.
- *
- * @param fd -1: just waits
- * @param timeoutMs in fractions of a millisecond, too
- * @returns false if nothing came
- */
-export function waitReadableBriefly(fd: number, timeoutMs: number): boolean {
-  // struct pollfd: fd as 32 bits, events, revents; struct timespec: seconds, nanoseconds
-  const descriptors = new Int16Array([fd & 0xffff, fd >>> 16, POLLIN, 0]);
-  const timeout = new BigInt64Array([0n, BigInt(Math.round(timeoutMs * 1e6))]);
-  return rawPoll(descriptors, 1, timeout, null) > 0;
 }
 
 function check(call: string, result: number): void {

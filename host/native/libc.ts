@@ -242,6 +242,29 @@ function waitFor(fd: number, events: number, timeoutMs: number): boolean {
   return rawPoll(new Int16Array([fd & 0xffff, fd >>> 16, events, 0]), 1, timeoutMs) !== 0;
 }
 
+/** At most so many descriptors are waited for at a time, in one struct pollfd each: fd as 32 bits, events, revents. */
+const briefDescriptors = new Int16Array(2 * 4);
+/** struct timespec: seconds, nanoseconds */
+const briefTimeout = new BigInt64Array(2);
+let rawBriefPoll:
+  ((descriptors: Int16Array, count: number, timeout: BigInt64Array, signals: null) => number) | undefined;
+const NONE: readonly number[] = [];
+
+/**
+ * Waits until there is something to read from one of two descriptors, or an error.
+ *
+ * @param descriptors -1: none
+ * @param timeoutMs in fractions of a millisecond, too; below 1000
+ * @returns those that have something
+ */
+export function waitReadableBriefly(descriptors: readonly [number, number], timeoutMs: number): readonly number[] {
+  rawBriefPoll ??= libc.func("int ppoll(void *, unsigned long, void *, void *)") as NonNullable<typeof rawBriefPoll>;
+  descriptors.forEach((fd, index) => briefDescriptors.set([fd & 0xffff, fd >>> 16, POLLIN, 0], index * 4));
+  briefTimeout[1] = BigInt(Math.round(timeoutMs * 1e6));
+  if (rawBriefPoll(briefDescriptors, descriptors.length, briefTimeout, null) <= 0) return NONE;
+  return descriptors.filter((_, index) => briefDescriptors[index * 4 + 3] !== 0);
+}
+
 /** The virtual address of the first byte of a view. The view must not be empty. */
 export function addressOf(view: Uint8Array): Address {
   return rawMemmove(view, view, 0);

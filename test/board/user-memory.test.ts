@@ -19,7 +19,7 @@ function system() {
   const devices = temporaryDirectory();
   const device = join(devices, "uio0");
   writeFileSync(device, new Uint8Array(pageSizeBytes));
-  return { devices, device, bus: new MemoryBus([new UserMemory(devices)]) };
+  return { devices, device, bus: new MemoryBus([new UserMemory(devices, devices)]) };
 }
 
 function address(pages: readonly number[], offset: number): number {
