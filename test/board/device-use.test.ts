@@ -1,0 +1,81 @@
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { DeviceUse } from "../../host/board/device-use";
+import { BoardFiles } from "../../host/board/files";
+import { PATHS } from "../../host/board/paths";
+import { PlainKernelFiles } from "../../host/board/plain-kernel-files";
+import { buildTree } from "../../host/board/tree";
+import { UioClass } from "../../host/board/uio-class";
+import { map, MAP_SHARED, PROT_READ, unmap, waitReadableBriefly } from "../../host/native/libc";
+import { axiscript } from "../support/cli";
+import { testWhere } from "../support/rights";
+import { WITH_PROXY } from "../support/run-script";
+import { temporaryDirectory, temporaryFile } from "../support/temporary";
+
+const test = suite("who uses a board");
+
+const DEVICE = {
+  name: "Thing",
+  nodeName: "Thing@a0000000",
+  address: 0xa0000000,
+  lengthBytes: 4096,
+  interrupt: undefined,
+  properties: new Map<string, Buffer>(),
+};
+
+function board() {
+  const files = new BoardFiles(temporaryDirectory());
+  buildTree(files.sysroot);
+  mkdirSync(files.path(PATHS.private), { recursive: true });
+  return { files, uio: new UioClass(files, new PlainKernelFiles(files)) };
+}
+
+test("what the board itself has open does not count, what a program has open or mapped does", () => {
+  const { files, uio } = board();
+  const use = new DeviceUse(files);
+  const { id } = uio.publish(DEVICE);
+  assert.not(use.take());
+  const first = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
+  assert.equal(waitReadableBriefly([use.fd, -1], 0), [use.fd]);
+  assert.ok(use.take());
+  const second = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
+  const address = map(4096, PROT_READ, MAP_SHARED, first, 0);
+  closeSync(first);
+  closeSync(second);
+  assert.ok(use.take());
+  unmap(address, 4096);
+  assert.not(use.take());
+  use.close();
+});
+
+test("of devices that were there before nobody knows", () => {
+  const { files } = board();
+  writeFileSync(join(files.path(PATHS.devices), "uio0"), "");
+  const use = new DeviceUse(files);
+  assert.ok(use.take());
+  use.close();
+});
+
+/** Leaves what follows without inotify, in a user namespace, whose limits are its own. */
+const WITHOUT_WATCHES = [
+  ...["unshare", "--user", "--map-root-user", "sh", "-c"],
+  'echo 0 > /proc/sys/user/max_inotify_instances && exec "$0" "$@"',
+];
+const [command = "", ...args] = WITHOUT_WATCHES;
+const canTakeWatches = spawnSync(command, [...args, "true"]).status === 0;
+
+testWhere(
+  test,
+  canTakeWatches,
+  "needs a user namespace",
+)("a board works where there are no watches left", async () => {
+  const script = temporaryFile("id.ts", `${WITH_PROXY}\nconsole.log(device.read32(0).toString(16));`);
+  const { status, stdout, stderr } = await axiscript(["run", script], { through: WITHOUT_WATCHES });
+  assert.is(stdout, "a8122081\n", stderr);
+  assert.is(status, 0);
+});
+
+test.run();
