@@ -35,13 +35,14 @@ export class DeviceUse {
 
   /** False only if it is certain that nobody has one. */
   take(): boolean {
-    this.#watch?.take((what) => {
-      if (what & EVENT.overflow) this.#opened = UNKNOWN;
-      else if (what & EVENT.ofDirectory) return;
-      else this.#opened += what & WATCH.opened ? 1 : -1;
-    });
+    this.#watch?.take(this.#count);
     return this.#opened !== 0;
   }
+
+  readonly #count = (what: number): void => {
+    if (what & EVENT.overflow) this.#opened = UNKNOWN;
+    else if ((what & EVENT.ofDirectory) === 0) this.#opened += what & WATCH.opened ? 1 : -1;
+  };
 
   close(): void {
     this.#watch?.close();

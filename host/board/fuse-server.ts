@@ -90,15 +90,11 @@ export class FuseServer {
    */
   serve(timeoutMs: number, wakeFd: number): boolean {
     this.#continue();
-    if (!this.#isAsked(timeoutMs, wakeFd)) return this.#unfinished.size > 0;
+    if (!waitReadableBriefly(this.#fd, wakeFd, timeoutMs)) return this.#unfinished.size > 0;
     let served = 0;
     do this.#serveOne();
-    while (++served < MAX_AT_A_TIME && this.#isAsked(0, -1));
+    while (++served < MAX_AT_A_TIME && waitReadableBriefly(this.#fd, -1, 0));
     return true;
-  }
-
-  #isAsked(timeoutMs: number, wakeFd: number): boolean {
-    return waitReadableBriefly([this.#fd, wakeFd], timeoutMs).includes(this.#fd);
   }
 
   #serveOne(): void {

@@ -51,8 +51,7 @@ export class PlainKernel implements BoardKernel {
   }
 
   rest(timeoutMs: number, wakeFd: number): boolean {
-    const { fd } = this.#changes;
-    if (!waitReadableBriefly([fd, wakeFd], timeoutMs).includes(fd)) return false;
+    if (!waitReadableBriefly(this.#changes.fd, wakeFd, timeoutMs)) return false;
     this.#changes.take();
     this.#look();
     return true;

@@ -1,16 +1,9 @@
-import { existsSync, readlinkSync } from "node:fs";
-import { basename } from "node:path";
+import { existsSync } from "node:fs";
+import { threadNumber } from "./thread-number";
 
 const FREE = 0;
 /** How long to wait before asking whether the holder still lives. */
 const PATIENCE_MS = 50;
-
-let ownThread: number | undefined;
-
-/** The kernel's number of the calling thread. Source: proc(5), `/proc/thread-self`. */
-function threadNumber(): number {
-  return (ownThread ??= Number(basename(readlinkSync("/proc/thread-self"))));
-}
 
 function isAlive(thread: number): boolean {
   return existsSync(`/proc/self/task/${thread}`);

@@ -35,6 +35,7 @@ export class BoardThread {
   readonly #serving: Promise<void>;
   readonly #cancelAtExit: () => void;
   #failure: Error | undefined;
+  #wake: () => void = () => {};
 
   private constructor() {
     this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#state.buffer });
@@ -60,8 +61,9 @@ export class BoardThread {
     return thread;
   }
 
-  /** Lets the thread serve a board. */
-  serve(job: BoardJob): void {
+  /** Lets the thread serve a board. @param wake ends the thread's sleep */
+  serve(job: BoardJob, wake: () => void): void {
+    this.#wake = wake;
     this.#worker.postMessage(job);
     this.#change(THREAD_STATE.serving);
   }
@@ -97,6 +99,7 @@ export class BoardThread {
   #end(): void {
     if (Atomics.load(this.#state, 0) >= THREAD_STATE.ended) return;
     this.#change(THREAD_STATE.stopping);
+    this.#wake();
     Atomics.wait(this.#state, 0, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
   }
 

@@ -24,9 +24,14 @@ export const ATTRIBUTES = {
   dma_coherent: "1",
 } as const;
 
-/** Makes the device file, which holds the buffer's memory. */
+/** The device file, which holds the buffer's memory. */
+export function uDmaBufDevice(sysroot: string): string {
+  return join(sysroot, DEVICE);
+}
+
+/** Makes the device file. */
 export function createUDmaBufDevice(sysroot: string): void {
-  const device = join(sysroot, DEVICE);
+  const device = uDmaBufDevice(sysroot);
   if (!existsSync(device)) writeFileSync(device, "", { mode: 0o600 });
   // A hole: whoever maps it allocates what is used.
   truncateSync(device, LENGTH_BYTES);

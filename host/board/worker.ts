@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { closeDescriptor } from "../native/libc";
 import type { BusLog } from "./bus-log";
@@ -9,6 +10,7 @@ import { openBus } from "./open-bus";
 import { PlainKernel } from "./plain-kernel";
 import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE } from "./thread";
+import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf } from "./u-dma-buf";
 
 /** How long the thread looks at the registers before it sleeps, while a program is using the board. */
@@ -17,12 +19,15 @@ const SPIN_MS = 0.05;
 const ASKED_SPIN_MS = 0.001;
 /** Looks between two at the clock. */
 const LOOKS = 64;
-/** Sleep while a program is using the board, and later. */
+/** Sleep while a program is using the board, some time after, and later. */
 const ACTIVE_SLEEP_MS = 0.05;
-const IDLE_SLEEP_MS = 1.5;
-/** Sleep while nobody has a device open. Who opens one wakes the board; who ends it waits so long. */
-const UNUSED_SLEEP_MS = 5;
+const IDLE_SLEEP_MS = 1;
+const LATE_SLEEP_MS = 5;
+/** Sleep while nobody has a device open. Who opens one wakes the board. */
+const UNUSED_SLEEP_MS = 50;
+/** How long a board counts as used, and as idle, after the last use. */
 const ACTIVE_FOR_MS = 100;
+const IDLE_FOR_MS = 5000;
 /** How often the kernel's turn comes while a program is using the board, and later. */
 const KERNEL_INTERVAL_MS = 0.2;
 const IDLE_KERNEL_INTERVAL_MS = 20;
@@ -30,6 +35,7 @@ const IDLE_KERNEL_INTERVAL_MS = 20;
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
 function serve(job: BoardJob, state: Int32Array): void {
   const { sysroot, memory, faults, seed, busLog: busLogPath } = job;
+  goFirst();
   const files = new BoardFiles(sysroot);
   const buffer = new BoardUDmaBuf(files, job.bufferAddress);
   const bus = openBus(memory, files, buffer);
@@ -59,14 +65,28 @@ function serve(job: BoardJob, state: Int32Array): void {
       continue;
     }
     if (!active) busLog?.flush();
-    const idleMs = isIdle && !use.take() ? UNUSED_SLEEP_MS : IDLE_SLEEP_MS;
-    asked = kernel.rest(active ? 0 : isIdle ? idleMs : ACTIVE_SLEEP_MS, isIdle ? use.fd : -1);
+    const sleepMs = isIdle ? idleSleepMs(use.take(), now - lastActive) : ACTIVE_SLEEP_MS;
+    asked = kernel.rest(active ? 0 : sleepMs, isIdle ? use.fd : -1);
   }
   kernel.close();
   use.close();
   busLog?.close();
   bus.close();
   buffer.close();
+}
+
+function idleSleepMs(inUse: boolean, idleForMs: number): number {
+  if (!inUse) return UNUSED_SLEEP_MS;
+  return idleForMs < IDLE_FOR_MS ? IDLE_SLEEP_MS : LATE_SLEEP_MS;
+}
+
+/** Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. */
+function goFirst(): void {
+  try {
+    setPriority(threadNumber(), constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // The board answers as soon as it has its turn.
+  }
 }
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */

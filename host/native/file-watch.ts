@@ -1,4 +1,3 @@
-import { readSync } from "node:fs";
 import koffi from "koffi";
 import { closeDescriptor, SystemCallError } from "./libc";
 
@@ -33,6 +32,10 @@ const libc = koffi.load(null);
 const rawInit: (flags: number) => number = libc.func("int inotify_init1(int)");
 const rawAddWatch: (fd: number, path: string, mask: number) => number = libc.func(
   "int inotify_add_watch(int, const char *, uint32_t)",
+);
+// Node's own throws where there is nothing to read, which takes longer than all the rest.
+const rawRead: (fd: number, buffer: Uint8Array, lengthBytes: number) => number = libc.func(
+  "intptr_t read(int, void *, size_t)",
 );
 
 /**
@@ -70,13 +73,9 @@ export class FileWatch {
     }
   }
 
+  /** How many bytes of events there are, -1 if there are none. */
   #read(): number {
-    try {
-      return readSync(this.fd, this.#events);
-    } catch {
-      // There are no events.
-      return 0;
-    }
+    return rawRead(this.fd, this.#events, BUFFER_BYTES);
   }
 
   close(): void {

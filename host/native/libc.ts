@@ -242,27 +242,30 @@ function waitFor(fd: number, events: number, timeoutMs: number): boolean {
   return rawPoll(new Int16Array([fd & 0xffff, fd >>> 16, events, 0]), 1, timeoutMs) !== 0;
 }
 
-/** At most so many descriptors are waited for at a time, in one struct pollfd each: fd as 32 bits, events, revents. */
+/** Two struct pollfd: fd as 32 bits, events, revents. */
 const briefDescriptors = new Int16Array(2 * 4);
-/** struct timespec: seconds, nanoseconds */
-const briefTimeout = new BigInt64Array(2);
-let rawBriefPoll:
-  ((descriptors: Int16Array, count: number, timeout: BigInt64Array, signals: null) => number) | undefined;
-const NONE: readonly number[] = [];
+/** struct timespec: seconds, nanoseconds, 64 bits each */
+const briefTimeout = new Uint32Array(4);
+let rawBriefPoll: ((descriptors: Int16Array, count: number, timeout: Uint32Array, signals: null) => number) | undefined;
 
 /**
- * Waits until there is something to read from one of two descriptors, or an error.
+ * Waits until there is something to read from a descriptor, or an error.
  *
- * @param descriptors -1: none
+ * @param fd -1: just waits
+ * @param wakeFd ends the wait, too, when there is something to read from it; -1: none
  * @param timeoutMs in fractions of a millisecond, too; below 1000
- * @returns those that have something
+ * @returns whether `fd` has something
  */
-export function waitReadableBriefly(descriptors: readonly [number, number], timeoutMs: number): readonly number[] {
+export function waitReadableBriefly(fd: number, wakeFd: number, timeoutMs: number): boolean {
   rawBriefPoll ??= libc.func("int ppoll(void *, unsigned long, void *, void *)") as NonNullable<typeof rawBriefPoll>;
-  descriptors.forEach((fd, index) => briefDescriptors.set([fd & 0xffff, fd >>> 16, POLLIN, 0], index * 4));
-  briefTimeout[1] = BigInt(Math.round(timeoutMs * 1e6));
-  if (rawBriefPoll(briefDescriptors, descriptors.length, briefTimeout, null) <= 0) return NONE;
-  return descriptors.filter((_, index) => briefDescriptors[index * 4 + 3] !== 0);
+  briefDescriptors[0] = fd;
+  briefDescriptors[1] = fd >> 16;
+  briefDescriptors[2] = POLLIN;
+  briefDescriptors[4] = wakeFd;
+  briefDescriptors[5] = wakeFd >> 16;
+  briefDescriptors[6] = POLLIN;
+  briefTimeout[2] = Math.round(timeoutMs * 1e6);
+  return rawBriefPoll(briefDescriptors, 2, briefTimeout, null) > 0 && briefDescriptors[3] !== 0;
 }
 
 /** The virtual address of the first byte of a view. The view must not be empty. */

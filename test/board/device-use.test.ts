@@ -39,7 +39,7 @@ test("what the board itself has open does not count, what a program has open or 
   const { id } = uio.publish(DEVICE);
   assert.not(use.take());
   const first = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
-  assert.equal(waitReadableBriefly([use.fd, -1], 0), [use.fd]);
+  assert.ok(waitReadableBriefly(use.fd, -1, 0));
   assert.ok(use.take());
   const second = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
   const address = map(4096, PROT_READ, MAP_SHARED, first, 0);
