@@ -106,21 +106,25 @@ export class UioDevice {
   }
 
   /** Reads a register. */
+  @inline
   read32(offset: u32): u32 {
     return uioRead32(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register. */
+  @inline
   write32(offset: u32, value: u32): void {
     uioWrite32(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
 
   /** Reads a register that is 64 bits wide, as the device's description says. */
+  @inline
   read64(offset: u32): u64 {
     return uioRead64(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register that is 64 bits wide, as the device's description says. */
+  @inline
   write64(offset: u32, value: u64): void {
     uioWrite64(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
@@ -149,6 +153,7 @@ export class UioDevice {
    * @param timeoutMs deadline in milliseconds
    * @returns whether it came in time
    */
+  @inline
   poll32(offset: u32, mask: u32, value: u32, timeoutMs: i32): bool {
     return uioPoll32(UioDevice.windowOf(changetype<usize>(this)), offset, mask, value, timeoutMs) != TIMED_OUT;
   }
