@@ -81,7 +81,13 @@ function locate({ internalName, debugLocations }: AscFunction, module: BinaryenM
     if (!place || !range.source.normalizedPath.startsWith(LIBRARY)) place = range;
     const { source, start } = place;
     // Source maps count columns from 0.
-    module.setDebugLocation(functionRef, expressionRef, source.debugInfoIndex, source.lineAt(start), source.columnAt() - 1);
+    module.setDebugLocation(
+      functionRef,
+      expressionRef,
+      source.debugInfoIndex,
+      source.lineAt(start),
+      source.columnAt() - 1,
+    );
   }
 }
 
