@@ -41,7 +41,8 @@ export class UioDevice {
     readonly note: string,
     /** Whether others may have it open too. */
     readonly isShared: bool,
-    private readonly window: i32,
+    /** The number by which the host's functions (`abi.ts`) call the device. */
+    readonly window: i32,
   ) {}
 
   /**
@@ -85,7 +86,10 @@ export class UioDevice {
    * @param timeoutMs how long to wait until nobody else has taken it; the script ends with ERR_AXI_DEVICE_IN_USE then
    */
   acquire(timeoutMs: i32 = 1000): void {
-    if (!this.isShared) return;
+    if (this.isShared) this.takeTurn(timeoutMs);
+  }
+
+  private takeTurn(timeoutMs: i32): void {
     if (checkUnlessLate(uioAcquire(this.window, timeoutMs)) == TIMED_OUT) {
       fail(
         "ERR_AXI_DEVICE_IN_USE",
