@@ -1,38 +1,27 @@
+import { uioRead32, uioWrite32 } from "./abi";
 import { PhysicalAddress } from "./address";
 import { CACHE_LINE_BYTES } from "./cache-line";
 import { fail } from "./errors";
 import { hex, hex32 } from "./format";
 import { refusePartialLine } from "./lent";
 import { Logger } from "./log";
-import { AxiProxyCONFIG_AXI, AxiProxyCONTROL, AxiProxyRegisters, AxiProxySTATUS } from "./registers/axi-proxy";
+import { AxiProxyCONFIG_AXI, AxiProxyRegisters, AxiProxySTATS } from "./registers/axi-proxy";
+import * as core from "./transfer-core";
 import { UioDevice } from "./uio";
 
 const ID_VALUE: u32 = 0xa8122081;
-
-const DONE: u32 = AxiProxySTATUS.DONE_WR | AxiProxySTATUS.DONE_RD;
-const READY: u32 = AxiProxySTATUS.READY_WR | AxiProxySTATUS.READY_RD;
-const START: u32 = AxiProxyCONTROL.START_WR | AxiProxyCONTROL.START_RD;
-
-const CACHE_MAX: u32 = 0xf;
-const PROT_MAX: u32 = 0x7;
-const USER_MAX: u32 = 0x3;
-
-/** The core's bus has 40 address bits. */
-const ADDRESS_LIMIT: u64 = 1 << 40;
+const READY: u32 = core.READY_WR | core.READY_RD;
 /** 128 bits. */
 const DATA_WORDS: i32 = 4;
-const DEFAULT_TIMEOUT_MS: i32 = 1000;
 
 const logger = new Logger("AxiProxy");
 
 /** What a read brought. */
 export class ReadResult {
-  constructor(
-    /** The first 16 bytes at the address: 4 words of 32 bits. */
-    readonly words: StaticArray<u32>,
-    /** How long the transfer took, in clock cycles of the core (4 ns); the counter has 10 bits and wraps. */
-    readonly cycles: i32,
-  ) {}
+  /** The first 16 bytes at the address: 4 words of 32 bits. */
+  readonly words: StaticArray<u32> = new StaticArray<u32>(DATA_WORDS);
+  /** How long the transfer took, in clock cycles of the core (4 ns); the counter has 10 bits and wraps. */
+  cycles: i32 = 0;
 }
 
 /**
@@ -46,7 +35,7 @@ export class ReadResult {
  */
 export class AxiProxy extends AxiProxyRegisters {
   /** How long a transfer may take before the script ends with ERR_AXI_TRANSFER_TIMEOUT. */
-  timeoutMs: i32 = DEFAULT_TIMEOUT_MS;
+  timeoutMs: i32 = core.DEFAULT_TIMEOUT_MS;
 
   /**
    * Checks that the device is an AXI Proxy before anything else is touched.
@@ -55,16 +44,7 @@ export class AxiProxy extends AxiProxyRegisters {
    */
   constructor(device: UioDevice) {
     super(device);
-    const id = this.ID_REG;
-    if (id != ID_VALUE) {
-      fail(
-        "ERR_AXI_WRONG_DEVICE",
-        `Cannot use device ${device.toString()} as an AXI Proxy: its ID register reads ${hex32(id)}, an AXI Proxy's is ${hex32(ID_VALUE)}.`,
-      );
-    }
-    // The pulse first: when it is gone, STATUS tells.
-    device.idleWhen(AxiProxyRegisters.CONTROL_OFFSET, START, 0);
-    device.idleWhen(AxiProxyRegisters.STATUS_OFFSET, READY, READY);
+    core.requireCore(device, "an AXI Proxy", ID_VALUE);
   }
 
   /** Logs ID and version. */
@@ -81,12 +61,7 @@ export class AxiProxy extends AxiProxyRegisters {
    * @param user AxUSER, 0 to 3
    */
   configAxi(cache: u32, prot: u32, user: u32): void {
-    if (cache > CACHE_MAX || prot > PROT_MAX || user > USER_MAX) {
-      fail(
-        "ERR_AXI_BAD_ARGUMENT",
-        `Cannot configure ${this.device.toString()}: cache is 0 to 15, prot 0 to 7, user 0 to 3; current values are ${cache}, ${prot}, ${user}.`,
-      );
-    }
+    core.requireSideBand(this.device, cache, prot, user);
     this.writeCONFIG_AXI(
       AxiProxyCONFIG_AXI.CACHE(cache) | AxiProxyCONFIG_AXI.PROT(prot) | AxiProxyCONFIG_AXI.USER(user),
     );
@@ -96,17 +71,17 @@ export class AxiProxy extends AxiProxyRegisters {
    * Has the FPGA read 64 bytes; the first 16 come back.
    *
    * @param physicalAddress a multiple of 64, below 2^40
+   * @param into a result to fill, for loops that read often: to make one takes as long as the register accesses. Absent:
+   *   a new one
    */
-  read(physicalAddress: PhysicalAddress): ReadResult {
-    this.device.acquire(this.timeoutMs);
-    this.prepare("read", physicalAddress);
-    this.transfer("read", physicalAddress, AxiProxyCONTROL.START_RD, AxiProxySTATUS.DONE_RD);
-    const words = new StaticArray<u32>(DATA_WORDS);
-    for (let i = 0; i < DATA_WORDS; i++) words[i] = this.readDATA_RD(i);
-    const cycles = this.STATS.CNTR_RD;
-    this.clearDone();
-    this.device.release();
-    return new ReadResult(words, cycles);
+  read(physicalAddress: PhysicalAddress, into: ReadResult | null = null): ReadResult {
+    const window = this.begin("read", physicalAddress);
+    const outcome = core.transfer(window, physicalAddress, core.START_RD, core.DONE_RD, this.timeoutMs);
+    this.check("read", physicalAddress, outcome);
+    const result = into ? into : new ReadResult();
+    result.cycles = readData(window, changetype<usize>(result.words));
+    this.end("read", physicalAddress, window);
+    return result;
   }
 
   /**
@@ -124,63 +99,55 @@ export class AxiProxy extends AxiProxyRegisters {
         `Cannot write through ${this.device.toString()}: a write takes exactly ${DATA_WORDS} words of 32 bits, found ${words.length}.`,
       );
     }
-    refusePartialLine(this.device.toString(), physicalAddress);
+    refusePartialLine(this.device, physicalAddress);
+    const window = this.begin("write", physicalAddress);
+    for (let i = 0; i < DATA_WORDS; i++) {
+      const offset = AxiProxyRegisters.DATA_WR_OFFSET + <u32>i * AxiProxyRegisters.DATA_WR_STRIDE;
+      uioWrite32(window, offset, <u32>words[i]);
+    }
+    this.check(
+      "write",
+      physicalAddress,
+      core.transfer(window, physicalAddress, core.START_WR, core.DONE_WR, this.timeoutMs),
+    );
+    const stats = changetype<AxiProxySTATS>(<usize>uioRead32(window, AxiProxyRegisters.STATS_OFFSET));
+    this.end("write", physicalAddress, window);
+    return stats.CNTR_WR;
+  }
+
+  /** Takes the device for a transfer that the core and the bus can do; gives its window. */
+  private begin(action: string, physicalAddress: PhysicalAddress): i32 {
+    if (!core.isTransferable(physicalAddress, CACHE_LINE_BYTES, CACHE_LINE_BYTES)) this.refuse(action, physicalAddress);
     this.device.acquire(this.timeoutMs);
-    this.prepare("write", physicalAddress);
-    for (let i = 0; i < DATA_WORDS; i++) this.writeDATA_WR(i, <u32>words[i]);
-    this.transfer("write", physicalAddress, AxiProxyCONTROL.START_WR, AxiProxySTATUS.DONE_WR);
-    const cycles = this.STATS.CNTR_WR;
-    this.clearDone();
+    const window = this.device.window;
+    this.check(action, physicalAddress, core.makeReady(window, READY, this.timeoutMs));
+    return window;
+  }
+
+  private end(action: string, physicalAddress: PhysicalAddress, window: i32): void {
+    this.check(action, physicalAddress, core.clearDone(window, this.timeoutMs));
     this.device.release();
-    return cycles;
   }
 
-  /** Refuses what the core or the bus cannot do, and sets the address. */
-  private prepare(action: string, physicalAddress: PhysicalAddress): void {
-    if (physicalAddress % CACHE_LINE_BYTES != 0) {
-      fail(
-        "ERR_AXI_UNALIGNED",
-        `Cannot ${action} through ${this.device.toString()}: a physical address is a multiple of ${CACHE_LINE_BYTES} (one cache line), current value is ${hex(physicalAddress)}. Use a CacheLineArray.`,
-      );
-    }
-    if (physicalAddress >= ADDRESS_LIMIT) {
-      fail(
-        "ERR_AXI_ADDRESS_RANGE",
-        `Cannot ${action} through ${this.device.toString()}: the core's bus has 40 address bits, current value is ${hex(physicalAddress)}.`,
-      );
-    }
-    const status = this.STATUS.value;
-    if ((status & READY) != READY) {
-      fail(
-        "ERR_AXI_NOT_READY",
-        `Cannot ${action} through ${this.device.toString()}: the device is not ready for a transfer, STATUS reads ${hex32(status)}. Wait for the one that is under way, or program the FPGA again.`,
-      );
-    }
-    // A DONE bit that somebody left set would make this transfer look done before it began.
-    this.clearDone();
-    this.ADDR_HI = <u32>(physicalAddress >> 32);
-    this.ADDR_LO = <u32>physicalAddress;
+  private check(action: string, physicalAddress: PhysicalAddress, outcome: i32): void {
+    if (outcome != core.OK) this.failed(action, physicalAddress, outcome);
   }
 
-  private transfer(action: string, physicalAddress: PhysicalAddress, start: u32, done: u32): void {
-    this.writeCONTROL(start);
-    if (!this.pollSTATUS(done, done, this.timeoutMs)) {
-      fail(
-        "ERR_AXI_TRANSFER_TIMEOUT",
-        `Cannot ${action} ${hex(physicalAddress)} through ${this.device.toString()}: the transfer did not finish within ${this.timeoutMs} ms, STATUS reads ${hex32(this.STATUS.value)}.`,
-      );
-    }
+  private failed(action: string, physicalAddress: PhysicalAddress, outcome: i32): void {
+    core.failTransfer(this.device, action + " " + hex(physicalAddress), outcome, this.timeoutMs);
   }
 
-  /** DONE stays set until it is cleared. Waits until it is, so that the pulse is not overtaken by the next one. */
-  private clearDone(): void {
-    if ((this.STATUS.value & DONE) == 0) return;
-    this.pulseCONTROL_DONE_CLEAR();
-    if (!this.pollSTATUS(DONE, 0, this.timeoutMs)) {
-      fail(
-        "ERR_AXI_TRANSFER_TIMEOUT",
-        `Cannot use ${this.device.toString()}: DONE_CLEAR had no effect within ${this.timeoutMs} ms, STATUS reads ${hex32(this.STATUS.value)}.`,
-      );
-    }
+  private refuse(action: string, physicalAddress: PhysicalAddress): void {
+    const advice = " (one cache line; use a CacheLineArray)";
+    core.refuseRange(this.device, action, physicalAddress, CACHE_LINE_BYTES, CACHE_LINE_BYTES, advice);
   }
+}
+
+/** Stores the words of a read at `words`; gives how long it took. */
+function readData(window: i32, words: usize): i32 {
+  for (let i: u32 = 0; i < <u32>DATA_WORDS; i++) {
+    const word = uioRead32(window, AxiProxyRegisters.DATA_RD_OFFSET + i * AxiProxyRegisters.DATA_RD_STRIDE);
+    store<u32>(words + i * sizeof<u32>(), word);
+  }
+  return changetype<AxiProxySTATS>(<usize>uioRead32(window, AxiProxyRegisters.STATS_OFFSET)).CNTR_RD;
 }

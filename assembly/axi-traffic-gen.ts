@@ -4,30 +4,15 @@ import { fail } from "./errors";
 import { hex, hex32 } from "./format";
 import { refusePartialLine } from "./lent";
 import { Logger } from "./log";
-import {
-  AxiTrafficGenCONFIG_AXI,
-  AxiTrafficGenCONTROL,
-  AxiTrafficGenRegisters,
-  AxiTrafficGenSTATUS,
-} from "./registers/axi-traffic-gen";
+import { AxiTrafficGenCONFIG_AXI, AxiTrafficGenRegisters } from "./registers/axi-traffic-gen";
 import { Segment } from "./segment";
+import * as core from "./transfer-core";
 import { UioDevice } from "./uio";
 
 const ID_VALUE: u32 = 0xa8172a9e;
 
-const READY: u32 = AxiTrafficGenSTATUS.READY_WR | AxiTrafficGenSTATUS.READY_RD;
-const DONE: u32 = AxiTrafficGenSTATUS.DONE_WR | AxiTrafficGenSTATUS.DONE_RD;
-const START: u32 = AxiTrafficGenCONTROL.START_WR | AxiTrafficGenCONTROL.START_RD;
-
-const CACHE_MAX: u32 = 0xf;
-const PROT_MAX: u32 = 0x7;
-const USER_MAX: u32 = 0x3;
-
 /** 4 beats of 16 bytes. */
 const BURST_BYTES: u64 = 64;
-/** The width of the bus is taken to be the AXI Proxy's: 40 address bits. */
-const ADDRESS_LIMIT: u64 = 1 << 40;
-const DEFAULT_TIMEOUT_MS: i32 = 1000;
 
 const logger = new Logger("AxiTrafficGen");
 
@@ -55,7 +40,7 @@ export class TrafficResult {
  */
 export class AxiTrafficGen extends AxiTrafficGenRegisters {
   /** How long a transfer may take before the script ends with ERR_AXI_TRANSFER_TIMEOUT. */
-  timeoutMs: i32 = DEFAULT_TIMEOUT_MS;
+  timeoutMs: i32 = core.DEFAULT_TIMEOUT_MS;
 
   /**
    * Checks that the device is an AXI Traffic Generator before anything else is touched.
@@ -64,16 +49,7 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
    */
   constructor(device: UioDevice) {
     super(device);
-    const id = this.ID_REG;
-    if (id != ID_VALUE) {
-      fail(
-        "ERR_AXI_WRONG_DEVICE",
-        `Cannot use device ${device.toString()} as an AXI Traffic Generator: its ID register reads ${hex32(id)}, an AXI Traffic Generator's is ${hex32(ID_VALUE)}.`,
-      );
-    }
-    // The pulse first: when it is gone, STATUS tells.
-    device.idleWhen(AxiTrafficGenRegisters.CONTROL_OFFSET, START, 0);
-    device.idleWhen(AxiTrafficGenRegisters.STATUS_OFFSET, READY, READY);
+    core.requireCore(device, "an AXI Traffic Generator", ID_VALUE);
   }
 
   /** Logs ID and version. */
@@ -90,12 +66,7 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
    * @param user AxUSER, 0 to 3
    */
   configAxi(cache: u32, prot: u32, user: u32): void {
-    if (cache > CACHE_MAX || prot > PROT_MAX || user > USER_MAX) {
-      fail(
-        "ERR_AXI_BAD_ARGUMENT",
-        `Cannot configure ${this.device.toString()}: cache is 0 to 15, prot 0 to 7, user 0 to 3; current values are ${cache}, ${prot}, ${user}.`,
-      );
-    }
+    core.requireSideBand(this.device, cache, prot, user);
     this.writeCONFIG_AXI(
       AxiTrafficGenCONFIG_AXI.CACHE(cache) | AxiTrafficGenCONFIG_AXI.PROT(prot) | AxiTrafficGenCONFIG_AXI.USER(user),
     );
@@ -109,20 +80,11 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
    * @returns how long it took, in clock cycles of the core
    */
   write(physicalAddress: PhysicalAddress, bursts: u32): u32 {
-    this.device.acquire(this.timeoutMs);
-    this.prepare("write", physicalAddress, bursts);
-    refusePartialLine(this.device.toString(), physicalAddress, bursts * BURST_BYTES);
-    this.transfer(
-      "write",
-      physicalAddress,
-      bursts,
-      AxiTrafficGenCONTROL.START_WR,
-      AxiTrafficGenSTATUS.READY_WR,
-      AxiTrafficGenSTATUS.DONE_WR,
-    );
+    this.requireRange("write", physicalAddress, bursts);
+    refusePartialLine(this.device, physicalAddress, bursts * BURST_BYTES);
+    this.transfer("write", physicalAddress, bursts, core.START_WR, core.READY_WR, core.DONE_WR);
     const cycles = this.CNTR_WR_CYC;
-    this.clearDone("write");
-    this.device.release();
+    this.end("write");
     return cycles;
   }
 
@@ -133,19 +95,10 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
    * @param bursts how many times 64 bytes, 1 or more
    */
   read(physicalAddress: PhysicalAddress, bursts: u32): TrafficResult {
-    this.device.acquire(this.timeoutMs);
-    this.prepare("read", physicalAddress, bursts);
-    this.transfer(
-      "read",
-      physicalAddress,
-      bursts,
-      AxiTrafficGenCONTROL.START_RD,
-      AxiTrafficGenSTATUS.READY_RD,
-      AxiTrafficGenSTATUS.DONE_RD,
-    );
+    this.requireRange("read", physicalAddress, bursts);
+    this.transfer("read", physicalAddress, bursts, core.START_RD, core.READY_RD, core.DONE_RD);
     const result = new TrafficResult(this.CNTR_RD_CYC, this.CNTR_RD_OK);
-    this.clearDone("read");
-    this.device.release();
+    this.end("read");
     return result;
   }
 
@@ -186,27 +139,19 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
   }
 
   /** Refuses what the core or the bus cannot do. */
-  private prepare(action: string, physicalAddress: PhysicalAddress, bursts: u32): void {
+  private requireRange(action: string, physicalAddress: PhysicalAddress, bursts: u32): void {
     if (bursts == 0) {
       fail(
         "ERR_AXI_BAD_ARGUMENT",
         `Cannot ${action} through ${this.device.toString()}: a transfer has 1 burst or more, found 0.`,
       );
     }
-    if (physicalAddress % BURST_BYTES != 0) {
-      fail(
-        "ERR_AXI_UNALIGNED",
-        `Cannot ${action} through ${this.device.toString()}: a physical address is a multiple of ${BURST_BYTES} (one burst), current value is ${hex(physicalAddress)}. Use a DmaBuffer.`,
-      );
-    }
-    if (physicalAddress >= ADDRESS_LIMIT || bursts * BURST_BYTES > ADDRESS_LIMIT - physicalAddress) {
-      fail(
-        "ERR_AXI_ADDRESS_RANGE",
-        `Cannot ${action} ${bursts} bursts from ${hex(physicalAddress)} on through ${this.device.toString()}: the core's bus has 40 address bits.`,
-      );
-    }
+    const lengthBytes = bursts * BURST_BYTES;
+    if (core.isTransferable(physicalAddress, lengthBytes, BURST_BYTES)) return;
+    core.refuseRange(this.device, action, physicalAddress, lengthBytes, BURST_BYTES, " (one burst; use a DmaBuffer)");
   }
 
+  /** Takes the device and makes a transfer. */
   private transfer(
     action: string,
     physicalAddress: PhysicalAddress,
@@ -215,36 +160,20 @@ export class AxiTrafficGen extends AxiTrafficGenRegisters {
     ready: u32,
     done: u32,
   ): void {
-    // The core takes nothing before DONE is cleared, whoever left it set.
-    this.clearDone(action);
-    const status = this.STATUS.value;
-    if ((status & ready) == 0) {
-      fail(
-        "ERR_AXI_NOT_READY",
-        `Cannot ${action} through ${this.device.toString()}: the device is not ready for a transfer, STATUS reads ${hex32(status)}. Wait for the one that is under way, or program the FPGA again.`,
-      );
-    }
+    this.device.acquire(this.timeoutMs);
+    const window = this.device.window;
+    this.check(action, core.makeReady(window, ready, this.timeoutMs));
     this.LENGTH = bursts;
-    this.ADDR_HI = <u32>(physicalAddress >> 32);
-    this.ADDR_LO = <u32>physicalAddress;
-    this.writeCONTROL(start);
-    if (!this.pollSTATUS(done, done, this.timeoutMs)) {
-      fail(
-        "ERR_AXI_TRANSFER_TIMEOUT",
-        `Cannot ${action} ${bursts} bursts from ${hex(physicalAddress)} on through ${this.device.toString()}: the transfer did not finish within ${this.timeoutMs} ms, STATUS reads ${hex32(this.STATUS.value)}.`,
-      );
-    }
+    const outcome = core.transfer(window, physicalAddress, start, done, this.timeoutMs);
+    this.check(`${action} ${bursts} bursts from ${hex(physicalAddress)} on`, outcome);
   }
 
-  /** Waits until DONE is cleared, so that the pulse is not overtaken by the next one. */
-  private clearDone(action: string): void {
-    if ((this.STATUS.value & DONE) == 0) return;
-    this.pulseCONTROL_DONE_CLEAR();
-    if (!this.pollSTATUS(DONE, 0, this.timeoutMs)) {
-      fail(
-        "ERR_AXI_TRANSFER_TIMEOUT",
-        `Cannot ${action} through ${this.device.toString()}: DONE_CLEAR had no effect within ${this.timeoutMs} ms, STATUS reads ${hex32(this.STATUS.value)}.`,
-      );
-    }
+  private end(action: string): void {
+    this.check(action, core.clearDone(this.device.window, this.timeoutMs));
+    this.device.release();
+  }
+
+  private check(what: string, outcome: i32): void {
+    if (outcome != core.OK) core.failTransfer(this.device, what, outcome, this.timeoutMs);
   }
 }

@@ -2,6 +2,7 @@ import { CACHE_LINE_BYTES } from "./cache-line";
 import { fail } from "./errors";
 import { hex } from "./format";
 import { PhysicalAddress } from "./address";
+import { UioDevice } from "./uio";
 
 /** The finest page of any kernel. */
 const PAGE_BYTES: usize = 4096;
@@ -49,12 +50,12 @@ export function remember(guestPtr: usize, physicalAddress: PhysicalAddress): voi
  * Ends the script if a device is about to write a cache line that an array has only in part: what else is on it would be
  * overwritten.
  *
- * @param device what messages call it
+ * @param device for messages
  * @param physicalAddress a multiple of 64
  * @param lengthBytes how much it writes; a multiple of 64
  */
 export function refusePartialLine(
-  device: string,
+  device: UioDevice,
   physicalAddress: PhysicalAddress,
   lengthBytes: u64 = CACHE_LINE_BYTES,
 ): void {
@@ -70,12 +71,12 @@ export function refusePartialLine(
   }
 }
 
-function refuseIfPartial(device: string, page: u64, line: PhysicalAddress, lengthBytes: u64): void {
+function refuseIfPartial(device: UioDevice, page: u64, line: PhysicalAddress, lengthBytes: u64): void {
   const guestPtr = pages.get(page) * PAGE_BYTES + <usize>(line % PAGE_BYTES);
   if (!partialLines.has(guestPtr / CACHE_LINE_BYTES)) return;
   fail(
     "ERR_AXI_SHARED_CACHE_LINE",
-    `Cannot write ${hex(line)} through ${device}: the write changes ${lengthBytes} bytes, and this cache line also holds bytes of other objects. Use a CacheLineArray or a DmaBuffer, or write to lines that lie within the array.`,
+    `Cannot write ${hex(line)} through ${device.toString()}: the write changes ${lengthBytes} bytes, and this cache line also holds bytes of other objects. Use a CacheLineArray or a DmaBuffer, or write to lines that lie within the array.`,
   );
 }
 

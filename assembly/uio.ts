@@ -41,7 +41,8 @@ export class UioDevice {
     readonly note: string,
     /** Whether others may have it open too. */
     readonly isShared: bool,
-    private readonly window: i32,
+    /** The number by which the host's functions (`abi.ts`) call the device. */
+    readonly window: i32,
   ) {}
 
   /**
@@ -85,7 +86,10 @@ export class UioDevice {
    * @param timeoutMs how long to wait until nobody else has taken it; the script ends with ERR_AXI_DEVICE_IN_USE then
    */
   acquire(timeoutMs: i32 = 1000): void {
-    if (!this.isShared) return;
+    if (this.isShared) this.takeTurn(timeoutMs);
+  }
+
+  private takeTurn(timeoutMs: i32): void {
     if (checkUnlessLate(uioAcquire(this.window, timeoutMs)) == TIMED_OUT) {
       fail(
         "ERR_AXI_DEVICE_IN_USE",
@@ -106,21 +110,25 @@ export class UioDevice {
   }
 
   /** Reads a register. */
+  @inline
   read32(offset: u32): u32 {
     return uioRead32(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register. */
+  @inline
   write32(offset: u32, value: u32): void {
     uioWrite32(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
 
   /** Reads a register that is 64 bits wide, as the device's description says. */
+  @inline
   read64(offset: u32): u64 {
     return uioRead64(UioDevice.windowOf(changetype<usize>(this)), offset);
   }
 
   /** Writes a register that is 64 bits wide, as the device's description says. */
+  @inline
   write64(offset: u32, value: u64): void {
     uioWrite64(UioDevice.windowOf(changetype<usize>(this)), offset, value);
   }
@@ -149,6 +157,7 @@ export class UioDevice {
    * @param timeoutMs deadline in milliseconds
    * @returns whether it came in time
    */
+  @inline
   poll32(offset: u32, mask: u32, value: u32, timeoutMs: i32): bool {
     return uioPoll32(UioDevice.windowOf(changetype<usize>(this)), offset, mask, value, timeoutMs) != TIMED_OUT;
   }

@@ -1,39 +1,41 @@
 import * as assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { ScatterGatherList } from "../host/memory/scatter-gather";
 import { pageSizeBytes } from "../host/native/libc";
 import type { CompiledScript } from "../host/runtime/script";
+import { answeringPoll } from "./answering-device";
 import { cProgram, pythonProgram } from "./baselines";
 import { benchScript, type LinkedScript, linkScript, type UioImports } from "./linked-script";
 import { type Aim, type CommandLine, comparePairs, nsEach, outputOf, type Row, rowOf } from "./measure";
 import { registerFile, type RegisterFile } from "./register-file";
 
 const RUNS = 31;
-/** The median counts of many short batches: most fall into a time when nobody else has the device's processor. */
-const [BATCH, BATCHES] = [50, 41];
+const [BATCH, BATCHES] = [5000, 41];
 const LINE_ADDRESS = 0x10000;
 
-type Script = LinkedScript<{ readonly readLines: (physicalAddress: bigint, count: number) => number }>;
+type ReadLines = (physicalAddress: bigint, count: number) => number;
+type Script = LinkedScript<Record<"readLines" | "readLinesIntoOne", ReadLines>>;
 
 /**
  * `AxiProxy.read` of a script beside drivers in C and Python, with the same register accesses, on the same registers, and
- * with the same device: a C program on another processor that answers as fast as it can.
+ * with the same device. Only the driver's own time is to count: what a poll waits for is put into STATUS just before it
+ * looks, by one store on the same thread, through a mapping of the device's own. That store is in all three times.
+ *
+ * Where a device takes no time the aim against C cannot be met: an access of a script is a call that checks, some 3 ns, and
+ * one of C a load or a store, less than 1 ns.
  */
 export async function axiProxy(): Promise<Row[]> {
   const compiled = await benchScript("axi-proxy");
   const registers = registerFile("AxiProxy", { 0: 0xa8122081, 4: 0x00000301, 0x10: 0x300 });
-  let device: ChildProcess | undefined;
-  const row = (baseline: string, program: () => CommandLine, aim: Aim): Row =>
-    rowOf("AxiProxy.read", (name) => {
-      device ??= spawn(cProgram("axi-proxy-device"), [registers.path], { stdio: "ignore" });
+  const row = (what: string, read: keyof Script["exports"], baseline: string, program: () => CommandLine, aim: Aim) =>
+    rowOf(what, (name) => {
       const accesses = assertSameAccesses(compiled, registers, program());
       const script = linked(compiled, registers);
-      const note = `${accesses} register accesses, the same device on another processor answers at once`;
+      const note = `${accesses} register accesses; the device takes no time: it answers before each poll looks, by one store`;
       try {
         return comparePairs(
           { name, baseline, unit: "ns", runs: RUNS, aim, note },
           {
-            ours: () => nsEach(BATCH, BATCHES, () => script.exports.readLines(BigInt(LINE_ADDRESS), BATCH)),
+            ours: () => nsEach(BATCH, BATCHES, () => script.exports[read](BigInt(LINE_ADDRESS), BATCH)),
             baseline: timeOf(program(), registers),
           },
         );
@@ -41,23 +43,25 @@ export async function axiProxy(): Promise<Row[]> {
         script.gate.closeAll();
       }
     });
-  try {
-    return [
-      row("C, the same accesses", () => [cProgram("axi-proxy")], { atMost: 1.5 }),
-      row("Python, the same accesses", () => pythonProgram("axi-proxy"), { atLeast: 30 }),
-    ];
-  } finally {
-    device?.kill();
-  }
+  return [
+    ["AxiProxy.read", "readLines"] as const,
+    ["AxiProxy.read into one result", "readLinesIntoOne"] as const,
+  ].flatMap(([what, read]) => [
+    row(what, read, "C, the same accesses", () => [cProgram("axi-proxy")], { atMost: 1.5 }),
+    row(what, read, "Python, the same accesses", () => pythonProgram("axi-proxy"), { atLeast: 30 }),
+  ]);
 }
 
 /** A script to which the line that it reads was granted: the device does not touch it. */
 function linked(
   compiled: CompiledScript,
   registers: RegisterFile,
-  change?: (functions: UioImports) => UioImports,
+  change: (functions: UioImports) => UioImports = () => ({}),
 ): Script {
-  const script: Script = linkScript(compiled, registers, change);
+  const script: Script = linkScript(compiled, registers, (functions) => {
+    const answering = { ...functions, poll32: answeringPoll(registers, functions["poll32"]) };
+    return { ...answering, ...change(answering) };
+  });
   const frame = LINE_ADDRESS / pageSizeBytes;
   const range = { virtualAddress: 0n, lengthBytes: pageSizeBytes };
   script.gate.granted.grant(ScatterGatherList.ofOneRun(range, frame), "both");

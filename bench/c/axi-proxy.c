@@ -6,9 +6,30 @@
  * `read` prints the median of the nanoseconds that a read took, over BATCHES batches of BATCH reads. `trace` (compiled with
  * -DTRACE) prints the accesses of one read.
  */
-#include "axi-proxy.h"
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { STATUS = 0x10, CONTROL = 0x14, STATS = 0x24, ADDR_LO = 0x40, ADDR_HI = 0x44, DATA_RD0 = 0xa0 };
+enum { START_RD = 0x2, DONE_CLEAR = 0x100, DONE_WR = 0x1, DONE_RD = 0x2, READY = 0x300 };
+
+static void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static volatile uint8_t *map_registers(const char *path) {
+  int fd = open(path, O_RDWR);
+  if (fd < 0) fail(path);
+  volatile uint8_t *registers = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (registers == MAP_FAILED) fail("mmap");
+  return registers;
+}
 
 #ifdef TRACE
 #define NOTE(kind, offset) printf("%c %x\n", kind, (unsigned)(offset))
@@ -36,9 +57,13 @@ static double now_ns(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/* Spins, and looks at the clock only once in a while. */
+/* Of the device: registers in a mapping of its own. */
+static volatile uint8_t *device;
+
+/* Spins, and looks at the clock only once in a while. What it waits for is there: the device puts it into STATUS. */
 static void poll32(volatile uint8_t *registers, uint32_t offset, uint32_t mask, uint32_t value) {
   NOTE('P', offset);
+  *(volatile uint32_t *)(device + STATUS) = READY | value;
   double deadline = 0;
   for (unsigned spins = 1; (load(registers, offset) & mask) != value; spins++) {
     if (spins % 2000 != 0) continue;
@@ -50,7 +75,6 @@ static void poll32(volatile uint8_t *registers, uint32_t offset, uint32_t mask, 
 }
 
 static void clear_done(volatile uint8_t *registers) {
-  if ((read32(registers, STATUS) & (DONE_WR | DONE_RD)) == 0) return;
   write32(registers, CONTROL, DONE_CLEAR);
   poll32(registers, STATUS, DONE_WR | DONE_RD, 0);
 }
@@ -65,11 +89,15 @@ static struct line read_line(volatile uint8_t *registers, uint64_t physical_addr
     fprintf(stderr, "not an address of a line\n");
     exit(1);
   }
-  if ((read32(registers, STATUS) & READY) != READY) {
+  uint32_t status = read32(registers, STATUS);
+  if (status & (DONE_WR | DONE_RD)) {
+    clear_done(registers);
+    status = read32(registers, STATUS);
+  }
+  if ((status & READY) != READY) {
     fprintf(stderr, "not ready\n");
     exit(1);
   }
-  clear_done(registers);
   write32(registers, ADDR_HI, (uint32_t)(physical_address >> 32));
   write32(registers, ADDR_LO, (uint32_t)physical_address);
   write32(registers, CONTROL, START_RD);
@@ -92,6 +120,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   volatile uint8_t *registers = map_registers(argv[1]);
+  device = map_registers(argv[1]);
   size_t batch = strtoull(argv[3], NULL, 0), batches = strtoull(argv[4], NULL, 0);
   if (strcmp(argv[2], "trace") == 0) {
     read_line(registers, 0x10000);

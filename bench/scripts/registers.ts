@@ -13,3 +13,11 @@ export function read(offset: u32, count: i32): u32 {
 export function write(offset: u32, value: u32, count: i32): void {
   for (let i = 0; i < count; i++) device.write32(offset, value);
 }
+
+/** Writes a register, and then another one, `count` times: the first gets `count` values, `step` apart, in turn. */
+export function writeInTurn(offset: u32, first: u32, step: u32, then: u32, value: u32, count: i32): void {
+  for (let i = 0; i < count; i++) {
+    device.write32(offset, first + step * i);
+    device.write32(then, value);
+  }
+}

@@ -1,4 +1,4 @@
-import type { DeviceDescription, DmaTransfer, RegisterCondition, RegisterDescription } from "../devices/description";
+import type { DeviceDescription, DmaEngine, DmaTransfer, RegisterDescription } from "../devices/description";
 import { AxiscriptError } from "../errors";
 import {
   ATTRIBUTE,
@@ -82,61 +82,69 @@ function writeProgram(program: DataView, place: WindowPlace, description: Device
   // What was under way when the window was opened is not known.
   u32(PROGRAM.started, 1);
 
-  const conditions = description.idle.flatMap(alternatives);
-  u32(PROGRAM.idleCount, conditions.length);
-  conditions.forEach(({ offset, mask, value, last }, index) => {
-    const at = PROGRAM.idle.offset + index * IDLE_ENTRY.bytes;
-    u32(at + IDLE_ENTRY.address, place.start + offset);
-    u32(at + IDLE_ENTRY.mask, mask);
-    u32(at + IDLE_ENTRY.value, value);
-    u32(at + IDLE_ENTRY.last, last ? 1 : 0);
-  });
+  u32(PROGRAM.one, 1);
+  const programStart = PROGRAM.offset + place.index * PROGRAM.bytes;
+
+  let at: number = PROGRAM.idle.offset;
+  for (const { register, values } of description.idle) {
+    const next = at + values.length * IDLE_ENTRY.bytes;
+    for (const { mask, value } of values) {
+      u32(at + IDLE_ENTRY.address, place.start + register.offset);
+      u32(at + IDLE_ENTRY.mask, mask);
+      u32(at + IDLE_ENTRY.value, value);
+      u32(at + IDLE_ENTRY.next, programStart + next);
+      at += IDLE_ENTRY.bytes;
+    }
+  }
+  u32(PROGRAM.idleEnd, programStart + at);
 
   // A register that starts a transfer gets its value by that write.
   const starts = new Set(dma.transfers.map((transfer) => transfer.start.register.offset));
   const flushed = heldRegisters(description).filter(({ offset }) => !starts.has(offset));
-  const narrow = flushed.filter(({ widthBits }) => widthBits === 32);
-  const wide = flushed.filter(({ widthBits }) => widthBits === 64);
-  u32(PROGRAM.heldCount, narrow.length);
-  u32(PROGRAM.heldWideCount, wide.length);
-  [...narrow, ...wide].forEach(({ offset }, index) => {
-    u32(PROGRAM.held.offset + index * HELD_ENTRY_BYTES, place.start + offset);
-  });
+  at = PROGRAM.held.offset;
+  for (const [widthBits, end] of [
+    [32, PROGRAM.heldEnd],
+    [64, PROGRAM.heldWideEnd],
+  ] as const) {
+    for (const register of flushed.filter((each) => each.widthBits === widthBits)) {
+      u32(at, place.start + register.offset);
+      at += HELD_ENTRY_BYTES;
+    }
+    u32(end, programStart + at);
+  }
 
-  u32(PROGRAM.transferCount, dma.transfers.length);
-  dma.transfers.forEach((transfer, index) => {
-    writeTransfer(program, PROGRAM.transfers.offset + index * TRANSFER_ENTRY.bytes, place, transfer);
-    u32(PROGRAM.transfers.offset + index * TRANSFER_ENTRY.bytes + TRANSFER_ENTRY.alignmentMask, dma.alignmentBytes - 1);
-    u32(PROGRAM.transfers.offset + index * TRANSFER_ENTRY.bytes + TRANSFER_ENTRY.burstMask, dma.burstBytes - 1);
-  });
+  at = PROGRAM.transfers.offset;
+  for (const transfer of dma.transfers) {
+    writeTransfer(new DataView(program.buffer, program.byteOffset + at, TRANSFER_ENTRY.bytes), place, transfer, dma);
+    at += TRANSFER_ENTRY.bytes;
+  }
+  u32(PROGRAM.transfersEnd, programStart + at);
 }
 
-function writeTransfer(program: DataView, at: number, place: WindowPlace, transfer: DmaTransfer): void {
-  const { start, address, length, direction } = transfer;
-  const u32 = (offset: number, value: number) => program.setUint32(at + offset, value, true);
+function writeTransfer(
+  entry: DataView,
+  place: WindowPlace,
+  { start, address, length, direction }: DmaTransfer,
+  { alignmentBytes, burstBytes }: DmaEngine,
+): void {
+  const u32 = (offset: number, value: number) => entry.setUint32(offset, value, true);
+  const u64 = (offset: number, value: bigint) => entry.setBigUint64(offset, BigInt.asUintN(64, value), true);
+  const programStart = PROGRAM.offset + place.index * PROGRAM.bytes;
   const heldValueOf = ({ offset }: RegisterDescription) => place.start + offset + HELD_DISTANCE;
+  const low = heldValueOf(address.low);
+  const upperHalf = address.low.widthBits === 64 ? low + 4 : programStart + PROGRAM.zero;
+  const lastAddress = (1n << BigInt(address.bits)) - 1n;
   u32(TRANSFER_ENTRY.start, place.start + start.register.offset);
   u32(TRANSFER_ENTRY.startMask, start.mask);
-  u32(TRANSFER_ENTRY.low, heldValueOf(address.low));
-  u32(TRANSFER_ENTRY.high, address.high ? heldValueOf(address.high) : 0);
-  u32(TRANSFER_ENTRY.lowIsWide, address.low.widthBits === 64 ? 1 : 0);
-  program.setBigUint64(at + TRANSFER_ENTRY.addressMask, (1n << BigInt(address.bits)) - 1n, true);
-  u32(TRANSFER_ENTRY.length, length.register ? heldValueOf(length.register) : 0);
-  u32(TRANSFER_ENTRY.lengthMask, length.register ? length.mask : 0);
-  program.setBigUint64(at + TRANSFER_ENTRY.unitBytes, BigInt(length.register ? length.unitBytes : length.bytes), true);
+  u32(TRANSFER_ENTRY.low, low);
+  u32(TRANSFER_ENTRY.high, address.high ? heldValueOf(address.high) : upperHalf);
+  u64(TRANSFER_ENTRY.forbiddenBits, ~lastAddress | BigInt(alignmentBytes - 1));
+  u64(TRANSFER_ENTRY.lastAddress, lastAddress);
+  u32(TRANSFER_ENTRY.length, length.register ? heldValueOf(length.register) : programStart + PROGRAM.one);
+  u32(TRANSFER_ENTRY.forbiddenLengthBits, length.register ? ~length.mask : 0);
+  u64(TRANSFER_ENTRY.unitBytes, BigInt(length.register ? length.unitBytes : length.bytes));
+  u64(TRANSFER_ENTRY.burstMask, BigInt(burstBytes - 1));
   u32(TRANSFER_ENTRY.use, USE[direction]);
-}
-
-interface ConditionEntry {
-  readonly offset: number;
-  readonly mask: number;
-  readonly value: number;
-  readonly last: boolean;
-}
-
-function alternatives({ register, values }: RegisterCondition): ConditionEntry[] {
-  const last = values.length - 1;
-  return values.map(({ mask, value }, index) => ({ offset: register.offset, mask, value, last: index === last }));
 }
 
 function attributesOf(buffer: ArrayBuffer, start: number, lengthBytes: number): Uint8Array {
@@ -159,7 +167,7 @@ function checkSizes(description: DeviceDescription, lengthBytes: number): void {
   }
   if (dma === "none") return;
   const sizes = [
-    { what: "idle conditions", found: idle.flatMap(alternatives).length, most: PROGRAM.idle.capacity },
+    { what: "idle conditions", found: idle.flatMap(({ values }) => values).length, most: PROGRAM.idle.capacity },
     { what: "parameters of transfers", found: heldRegisters(description).length, most: PROGRAM.held.capacity },
     { what: "kinds of transfers", found: dma.transfers.length, most: PROGRAM.transfers.capacity },
   ];

@@ -186,7 +186,7 @@ export class Gate {
       }
       const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
       slot.open = { ...window, id, start, idle: [] };
-      this.#table.set([start, lengthBytes, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
+      this.#table.set([start, lengthBytes / 4, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
       return id;
     } catch (error) {
       closeSync(fd);
@@ -430,7 +430,7 @@ export class Gate {
   /** Length 0 refuses every offset, whatever the number. What was noted of the device stays. */
   #shut(window: number): void {
     const entry = ((window & SLOT_MASK) * WINDOW_ENTRY.bytes) / 4;
-    this.#table[entry + WINDOW_ENTRY.length / 4] = 0;
+    this.#table[entry + WINDOW_ENTRY.words / 4] = 0;
     this.#table[entry + WINDOW_ENTRY.id / 4] = NO_WINDOW;
   }
 

@@ -29,8 +29,8 @@ const MIB = 2 ** 20;
 export const WINDOW_COUNT = 256;
 /** The id of an entry that no window uses; no window has that number. */
 export const NO_WINDOW = -1;
-/** The window table: byte offsets in an entry. `written`: something was written to the device. */
-export const WINDOW_ENTRY = { start: 0, length: 4, id: 8, written: 12, bytes: 16 } as const;
+/** The window table: byte offsets in an entry. `words`: of 32 bits. `written`: something was written to the device. */
+export const WINDOW_ENTRY = { start: 0, words: 4, id: 8, written: 12, bytes: 16 } as const;
 
 /** Where the number of intervals of granted memory stands. */
 export const GRANT_COUNT_OFFSET = 8 * KIB;
@@ -74,7 +74,7 @@ export const ATTRIBUTE = {
   upper: 32,
 } as const;
 
-/** A window's DMA program: what a start is checked by. Byte offsets; counts and addresses have 32 bits. */
+/** A window's DMA program: what a start is checked by. Byte offsets; ends are addresses, and have 32 bits like all else. */
 export const PROGRAM = {
   offset: 64 * KIB,
   bytes: KIB,
@@ -84,54 +84,55 @@ export const PROGRAM = {
   everStarted: 4,
   /** 1: this script may start transfers; 0 while it shares the device and has not taken it for itself. */
   turn: 8,
-  idleCount: 12,
-  /** Of 32 bits; they come first. */
-  heldCount: 16,
-  heldWideCount: 20,
-  transferCount: 24,
+  /** Where the conditions end. */
+  idleEnd: 12,
+  /** Where the held registers of 32 bits end, which come first. */
+  heldEnd: 16,
+  heldWideEnd: 20,
+  transfersEnd: 24,
+  /** Which interval of granted memory the last transfer began in. */
+  lastGrant: 28,
   idle: { offset: 32, capacity: 16 },
   held: { offset: 288, capacity: 24 },
-  transfers: { offset: 480, capacity: 8 },
+  /** Words that stand in for registers which a transfer does not have. */
+  zero: 384,
+  one: 388,
+  transfers: { offset: 448, capacity: 8 },
 } as const;
 
-/** A condition of a program: `(register & mask) == value`, or the next one holds unless `last` is 1. */
-export const IDLE_ENTRY = { address: 0, mask: 4, value: 8, last: 12, bytes: 16 } as const;
+/**
+ * A condition of a program: `(register & mask) == value`, or that of the entry behind it holds unless `next` is there.
+ * `next`: the address of what follows the condition with all its alternatives.
+ */
+export const IDLE_ENTRY = { address: 0, mask: 4, value: 8, next: 12, bytes: 16 } as const;
 /** A register whose value is held back is an address. */
 export const HELD_ENTRY_BYTES = 4;
-/** A transfer. `low`, `high` and `length` are addresses of held values; 0 if there is none. */
+/** A transfer. `low`, `high` and `length` are addresses of held values, or of a program's `zero` and `one`. */
 export const TRANSFER_ENTRY = {
   start: 0,
   startMask: 4,
   low: 8,
   high: 12,
-  /** u64: the bits that an address may have. */
-  addressMask: 16,
-  length: 24,
-  lengthMask: 28,
+  /** u64: the bits of an address that are 0. */
+  forbiddenBits: 16,
+  /** u64: the highest address. */
+  lastAddress: 24,
   /** u64: bytes for each unit of the length register, or all of them if there is none. */
   unitBytes: 32,
-  alignmentMask: 40,
-  burstMask: 44,
+  /** u64: an address with one of these bits must not cross a boundary of 4 KiB. */
+  burstMask: 40,
+  length: 48,
+  /** The bits of the length that are 0. */
+  forbiddenLengthBits: 52,
   /** Byte offset of the count that must not be 0 in an entry of `GRANTS.uses`. */
-  use: 48,
-  lowIsWide: 52,
+  use: 56,
   bytes: 64,
 } as const;
 /** Byte offsets in an entry of `GRANTS.uses`. */
 export const USE = { reads: 0, writes: 4, bytes: 8 } as const;
 
-/** Why the gate refuses a start, or a change of a transfer's parameters. 0: it does not. */
-export const REFUSAL = {
-  addressBits: 1,
-  lengthBits: 2,
-  empty: 3,
-  unaligned: 4,
-  wraps: 5,
-  crossesBoundary: 6,
-  notGranted: 7,
-  busy: 8,
-  noTurn: 9,
-} as const;
+/** Why the gate refuses a start, or a change of a transfer's parameters. `transfer`: something is wrong with it. */
+export const REFUSAL = { transfer: 1, busy: 2, noTurn: 3 } as const;
 
 /** What a script wanted when it was denied. */
 export const ACCESS = { read32: 0, write32: 1, read64: 2, write64: 3 } as const;

@@ -1,4 +1,4 @@
-import type { DeviceDescription, DmaTransfer, RegisterDescription } from "../devices/description";
+import type { DeviceDescription, DmaEngine, DmaTransfer, RegisterDescription } from "../devices/description";
 import { AxiscriptError, hex } from "../errors";
 import { ACCESS, REFUSAL } from "./layout";
 
@@ -90,29 +90,32 @@ function reasonText(
     return "the device is shared, and this script has not taken it for itself. Call acquire() first.";
   }
   if (!transfer || !description || description.dma === "none") return "it is not allowed.";
+  return transferText(transfer, description.dma, held);
+}
+
+/** What is wrong with a transfer: the first rule that it breaks. */
+function transferText(transfer: DmaTransfer, { alignmentBytes, burstBytes }: DmaEngine, held: HeldValues): string {
   const { low, high, bits } = transfer.address;
+  const { length } = transfer;
   const address = held.read(low) | (high ? held.read(high) << 32n : 0n);
-  const units = transfer.length.register ? held.read(transfer.length.register) : 1n;
-  const bytes = units * BigInt(transfer.length.register ? transfer.length.unitBytes : transfer.length.bytes);
+  const units = length.register ? held.read(length.register) : 1n;
+  const bytes = units * BigInt(length.register ? length.unitBytes : length.bytes);
+  const end = address + bytes;
   const range = `${bytes} bytes at physical address ${hex(address)}`;
-  const { alignmentBytes, burstBytes } = description.dma;
-  switch (reason) {
-    case REFUSAL.addressBits:
-      return `its address has ${bits} bits; current value is ${hex(address)}.`;
-    case REFUSAL.lengthBits:
-      return `the length register holds fewer bits; current value is ${hex(units)}.`;
-    case REFUSAL.empty:
-      return "its length is 0.";
-    case REFUSAL.unaligned:
-      return `its address is a multiple of ${alignmentBytes}; current value is ${hex(address)}.`;
-    case REFUSAL.wraps:
-      return `${range} go beyond the ${bits} bits of an address.`;
-    case REFUSAL.crossesBoundary:
-      return `${range} make a burst of ${burstBytes} bytes cross a boundary of 4 KiB.`;
-    default:
-      return (
-        `${range} are not all memory that this script was granted for devices to ${transfer.direction === "reads" ? "read" : "write"}. ` +
-        "Take addresses from DmaBuffer or VirtualToPhysical, and one segment at a time."
-      );
+  if (address >> BigInt(bits) !== 0n) return `its address has ${bits} bits; current value is ${hex(address)}.`;
+  if (length.register && (units & ~BigInt(length.mask >>> 0)) !== 0n) {
+    return `the length register holds fewer bits; current value is ${hex(units)}.`;
   }
+  if (bytes === 0n) return "its length is 0.";
+  if (address % BigInt(alignmentBytes) !== 0n) {
+    return `its address is a multiple of ${alignmentBytes}; current value is ${hex(address)}.`;
+  }
+  if (end > 1n << BigInt(bits)) return `${range} go beyond the ${bits} bits of an address.`;
+  if (address % BigInt(burstBytes) !== 0n && address >> 12n !== (end - 1n) >> 12n) {
+    return `${range} make a burst of ${burstBytes} bytes cross a boundary of 4 KiB.`;
+  }
+  return (
+    `${range} are not all memory that this script was granted for devices to ${transfer.direction === "reads" ? "read" : "write"}. ` +
+    "Take addresses from DmaBuffer or VirtualToPhysical, and one segment at a time."
+  );
 }

@@ -84,6 +84,7 @@ export const i32 = {
   xor: binary(0x73),
   shl: binary(0x74),
   shrU: binary(0x76),
+  rotr: binary(0x78),
   load: load([0x28], 2),
   load8U: load([0x2d], 0),
   store: store([0x36], 2),

@@ -221,6 +221,42 @@ test("memory that was granted once more is refused only when both grants are gon
   device.gate.closeAll();
 });
 
+test("where transfers went through before, the next passes only as long as that memory is granted", async () => {
+  const random = randomNumbers(11);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const counts = { passed: 0, refused: 0 };
+  for (let round = 0; round < 200; round++) {
+    const device = new DmaDevice();
+    const granted: { frame: number; use: DeviceUse }[] = [];
+    for (let step = 0, refused = false; step < 40 && !refused; step++) {
+      for (let changes = below(4); changes > 0; changes--) {
+        const [gone] = below(2) === 0 ? granted.splice(below(granted.length), 1) : [];
+        const fresh = { frame: 1 + 2 * below(8), use: (["both", "reads", "writes"] as const)[below(3)] ?? "both" };
+        if (gone) device.gate.granted.revoke(pages([gone.frame]), gone.use);
+        else {
+          granted.push(fresh);
+          device.gate.granted.grant(pages([fresh.frame]), fresh.use);
+        }
+      }
+      // Mostly where it is granted, so that there are many starts before one is refused.
+      const { frame, use } = granted[below(granted.length + (below(8) === 0 ? 1 : 0))] ?? { frame: 1, use: "both" };
+      const reads = use === "reads" || (use === "both" && below(2) === 0);
+      const isGranted = granted.some((each) => each.frame === frame && each.use !== (reads ? "writes" : "reads"));
+      const start = () => device.start(reads ? START.read : START.write, frame * pageSizeBytes + 256 * below(16), 16);
+      const before = device.bytes;
+      if (isGranted) start();
+      else {
+        await rejectsWith("ERR_AXI_DMA_REFUSED", start);
+        assert.equal(device.bytes, before);
+        refused = true;
+      }
+      counts[isGranted ? "passed" : "refused"]++;
+    }
+    device.gate.closeAll();
+  }
+  assert.ok(counts.passed > 500 && counts.refused > 50, JSON.stringify(counts));
+});
+
 test("an address register of 64 bits is checked as one of two halves is", async () => {
   const description = testDescription({
     dma: {

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { createRuntime } from "../../host/index";
+import { createRuntime, OPTIMIZATION_LEVELS } from "../../host/index";
 import { rejectsWith } from "../support/expect";
 import { runFile, runText, WITH_PROXY } from "../support/run-script";
 import { temporaryFile } from "../support/temporary";
@@ -43,8 +43,53 @@ if (process.argv.length > 0) throw new Error("no way");`;
     assert.match(aborted.scriptStack[0]?.file ?? "", /script\.ts$/);
     assert.is(aborted.scriptStack[0]?.line, 3);
   });
+}
 
-  test(`an error of the host shows the line that called the SDK, at -O${optimize}`, async () => {
+/** Each ends the script: the gate refuses the access, or the SDK an index. */
+const MISTAKES = [
+  ["device.read32(0x4000);", "ERR_AXI_GATE"],
+  ["device.write32(0x10, 1);", "ERR_AXI_GATE"],
+  ["device.poll32(0x4000, 1, 1, 10);", "ERR_AXI_GATE"],
+  ["proxy.ADDR_HI = proxy.SCRATCH + device.read32(0x12);", "ERR_AXI_GATE"],
+  ["while (proxy.STATUS.READY_RD) closed.read32(0);", "ERR_AXI_GATE"],
+  ["proxy.readDATA_RD(7);", "ERR_AXI_ABORT"],
+  ["device.idleWhen(0x4000, 1, 1);", "ERR_AXI_GATE"],
+] as const;
+
+/** Makes the mistake with the number that it is given, between accesses that are none. */
+const MISTAKEN = `${WITH_PROXY}
+const text = "kept on the stack";
+const proxy = new AxiProxy(device);
+const closed = UioDevice.open("AxiProxy", "hp");
+closed.close();
+${MISTAKES.map(
+  ([statement], index) => `
+function mistake${index}(): u32 {
+  let sum = device.read32(0) + proxy.ID_REG;
+  proxy.SCRATCH = sum;
+  ${statement}
+  proxy.SCRATCH = device.read32(0x0c);
+  return proxy.SCRATCH + proxy.STATUS.value;
+}`,
+).join("")}
+const mistakes: (() => u32)[] = [${MISTAKES.map((_, index) => `mistake${index}`).join(", ")}];
+console.log(text + mistakes[<i32>parseInt(process.argv[1])]().toString());
+console.log(text);`;
+
+for (const optimize of OPTIMIZATION_LEVELS) {
+  test(`a refused access is shown at its own line, among others like it, at -O${optimize}`, async () => {
+    const script = temporaryFile("script.ts", MISTAKEN);
+    for (const [index, [statement, code]] of MISTAKES.entries()) {
+      const args = [String(index)];
+      const { scriptStack } = await rejectsWith(code, () => runFile(script, { optimize }, { args }));
+      const [place] = scriptStack;
+      assert.match(place?.file ?? "", /script\.ts$/, statement);
+      assert.is(place?.line, MISTAKEN.split("\n").indexOf(`  ${statement}`) + 1, statement);
+      assert.not(place?.approximate, statement);
+    }
+  });
+
+  test(`an error of the host shows the line that called the SDK, at the top level too, at -O${optimize}`, async () => {
     const source = `${WITH_PROXY}
 const text = "kept on the stack";
 device.read32(0x4000);

@@ -1,0 +1,40 @@
+import { closeSync, openSync } from "node:fs";
+import { pageSizeBytes } from "../host/native/libc";
+import { overlayFile } from "../host/native/memory-overlay";
+import { assemble, call, get, i32, type TypeSketch } from "../host/wasm/assembler";
+import type { UioImports } from "./linked-script";
+import type { RegisterFile } from "./register-file";
+
+const STATUS_OFFSET = 0x10;
+const READY = 0x300;
+const POLL: TypeSketch = { parameters: ["i32", "i32", "i32", "i32", "i32"], results: ["i32"] };
+const [WINDOW, OFFSET, MASK, VALUE, TIMEOUT_MS] = [0, 1, 2, 3, 4];
+
+/**
+ * An AXI Proxy that is done at once, on the thread of the script that polls it: the gate's `poll32`, before which one store
+ * puts into STATUS what the poll waits for. It has a mapping of its own, as the devices of the baselines do.
+ *
+ * @param poll32 the gate's
+ */
+export function answeringPoll({ path }: RegisterFile, poll32: UioImports[string] | undefined): UioImports[string] {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
+  const fd = openSync(path, "r+");
+  overlayFile(memory, 0, pageSizeBytes, fd, 0);
+  closeSync(fd);
+  const module = assemble({
+    imports: [{ module: "gate", name: "poll32", ...POLL }],
+    memory: { pages: 1, from: ["device", "memory"] },
+    functions: [
+      {
+        ...POLL,
+        body: [
+          i32.store(i32.const(0), i32.or(get(VALUE), i32.const(READY)), STATUS_OFFSET),
+          call(0, ...[WINDOW, OFFSET, MASK, VALUE, TIMEOUT_MS].map(get)),
+        ],
+      },
+    ],
+    exports: { poll32: 1 },
+  });
+  const imports = { gate: { poll32 }, device: { memory } } as unknown as WebAssembly.Imports;
+  return new WebAssembly.Instance(new WebAssembly.Module(module), imports).exports["poll32"] as UioImports[string];
+}
