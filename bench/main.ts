@@ -1,4 +1,5 @@
 import { axiProxy } from "./axi-proxy";
+import { board } from "./board";
 import { dmaStarts } from "./dma-starts";
 import type { Aim, BenchRow, Row } from "./measure";
 import { pinning } from "./pinning";
@@ -14,6 +15,7 @@ const BENCHMARKS: readonly (() => Promise<Row | Row[]>)[] = [
   registerReads,
   dmaStarts,
   axiProxy,
+  board,
 ];
 
 async function main(): Promise<void> {
