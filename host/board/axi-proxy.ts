@@ -24,6 +24,8 @@ const DATA_WORDS = 4;
 export class AxiProxyModel extends TransferCore {
   readonly #bus: Bus;
   readonly #timer: PortTimer;
+  /** The burst of each direction; made once, since a transfer takes hardly longer than that. */
+  readonly #bursts = { read: new Burst(), write: new Burst() };
 
   /**
    * @param registers the register file, shared with software
@@ -49,14 +51,15 @@ export class AxiProxyModel extends TransferCore {
 
   protected begin(direction: Direction): Transfer {
     const address = this.busAddress();
-    const burst = direction === "write" ? this.#writeData() : new Int32Array(BURST_BYTES / 4);
+    const { words, bytes } = this.#bursts[direction];
+    if (direction === "write") this.#latchData(words);
     return () => {
-      const bytes = new Uint8Array(burst.buffer);
       if (direction === "write") this.#bus.write(address, bytes);
       else {
-        // An error response is not reported in any register.
+        // An error response is not reported in any register, and brings no data.
+        words.fill(0);
         this.#bus.read(address, bytes);
-        for (let i = 0; i < DATA_WORDS; i++) this.registers.set(DATA_RD0 + 4 * i, burst[i] ?? 0);
+        for (let i = 0; i < DATA_WORDS; i++) this.registers.set(DATA_RD0 + 4 * i, words[i] ?? 0);
       }
       this.#count(direction);
       return true;
@@ -64,10 +67,8 @@ export class AxiProxyModel extends TransferCore {
   }
 
   /** Beat 0 is DATA_WR, beats 1 to 3 are zeros, and every byte strobe is set. */
-  #writeData(): Int32Array<ArrayBuffer> {
-    const burst = new Int32Array(BURST_BYTES / 4);
-    for (let i = 0; i < DATA_WORDS; i++) burst[i] = this.registers.load(DATA_WR0 + 4 * i);
-    return burst;
+  #latchData(words: Int32Array): void {
+    for (let i = 0; i < DATA_WORDS; i++) words[i] = this.registers.load(DATA_WR0 + 4 * i);
   }
 
   #count(direction: Direction): void {
@@ -75,4 +76,9 @@ export class AxiProxyModel extends TransferCore {
     const cycles = (this.#timer.next(direction) & COUNTER_MASK) << shift;
     this.registers.set(STATS, (this.registers.get(STATS) & ~(COUNTER_MASK << shift)) | cycles);
   }
+}
+
+class Burst {
+  readonly words = new Int32Array(BURST_BYTES / 4);
+  readonly bytes = new Uint8Array(this.words.buffer);
 }

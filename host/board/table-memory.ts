@@ -55,8 +55,7 @@ export class TableMemory implements MemoryOwner {
       if (page === undefined) return false;
       let count = 1;
       while (frame + count <= lastFrame && this.#pages.get(frame + count) === page + count * pageSizeBytes) count++;
-      const frames = this.#pagemap.framesOf(BigInt(page), count);
-      if (frames.some((found, index) => found !== frame + index)) return false;
+      if (!this.#pagemap.holdsFrames(page / pageSizeBytes, count, frame)) return false;
       frame += count;
     }
     return true;

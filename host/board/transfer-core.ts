@@ -112,16 +112,25 @@ export abstract class TransferCore implements CoreModel {
     // A core that starts is not ready any more, at the latest when the pulse is gone: software that sees neither a pulse
     // nor a transfer under way takes the core for idle.
     const startable = this.#startable(asked);
-    for (const direction of startable) this.#status(BITS[direction].ready, 0);
+    if (startable !== 0) this.#status(this.#readyBits(startable), 0);
     const pulses = asked | this.registers.take(CONTROL);
     if (pulses & DONE_CLEAR) this.#clearDone();
-    for (const direction of new Set([...startable, ...this.#startable(pulses)])) this.#start(direction);
+    const starting = startable | this.#startable(pulses);
+    for (const direction of DIRECTIONS) if (starting & BITS[direction].start) this.#start(direction);
   }
 
-  /** The directions whose start is asked for, and which are ready. */
-  #startable(pulses: number): Direction[] {
+  /** The start bits among pulses of the directions that are ready. */
+  #startable(pulses: number): number {
     const status = this.registers.get(STATUS);
-    return DIRECTIONS.filter((direction) => pulses & BITS[direction].start && status & BITS[direction].ready);
+    let startable = 0;
+    for (const direction of DIRECTIONS) if (status & BITS[direction].ready) startable |= pulses & BITS[direction].start;
+    return startable;
+  }
+
+  #readyBits(starts: number): number {
+    let bits = 0;
+    for (const direction of DIRECTIONS) if (starts & BITS[direction].start) bits |= BITS[direction].ready;
+    return bits;
   }
 
   #clearDone(): void {

@@ -106,8 +106,7 @@ export class UserMemory implements MemoryOwner {
       let count = 1;
       while (frame + count <= lastFrame && this.#index.get(frame + count) === note + count) count++;
       const { user, page } = this.#read(note);
-      if (user.pagemap.readEntries(page, count, this.#entries) < count) return false;
-      for (let index = 0; index < count; index++) if (this.#entryFrame(index) !== frame + index) return false;
+      if (!user.pagemap.holdsFrames(page, count, frame)) return false;
       frame += count;
     }
     return true;

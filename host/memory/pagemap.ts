@@ -7,6 +7,8 @@ import type { ScatterGatherList } from "./scatter-gather";
 const ENTRY_BYTES = 8;
 /** The most pages that a bulk translation describes: their numbers are 32-bit words. */
 const MAX_PAGES = 2 ** 32 - 1;
+/** How many pages are looked up in one read where no list of them is made. */
+const LOOKED_UP_PAGES = 128;
 /** Upper half of an entry: bit 63 present; bits 54:32 of the page frame number. */
 const PRESENT = 0x80000000;
 const FRAME_HIGH_MASK = 0x007fffff;
@@ -23,6 +25,7 @@ export class Pagemap {
   readonly #path: string;
   /** What the last bulk translation found; its room is kept for the next. */
   #lastRuns: PageRuns | undefined;
+  readonly #lookedUp = new Uint32Array(2 * LOOKED_UP_PAGES);
 
   /**
    * @param path the pagemap file, `/proc/self/pagemap` or the one of a virtual board
@@ -85,6 +88,19 @@ export class Pagemap {
   readEntries(firstPage: number, pageCount: number, entries: Uint32Array): number {
     const bytesRead = readSync(this.#fd, entries, 0, pageCount * ENTRY_BYTES, firstPage * ENTRY_BYTES);
     return Math.floor(bytesRead / ENTRY_BYTES);
+  }
+
+  /** Whether pages that follow each other hold frames that do, too: `firstFrame` and the next ones. */
+  holdsFrames(firstPage: number, pageCount: number, firstFrame: number): boolean {
+    for (let done = 0; done < pageCount; done += this.#lookedUp.length / 2) {
+      const count = Math.min(pageCount - done, this.#lookedUp.length / 2);
+      if (this.readEntries(firstPage + done, count, this.#lookedUp) < count) return false;
+      for (let index = 0; index < count; index++) {
+        const frame = frameOfEntry(this.#lookedUp[index * 2] ?? 0, this.#lookedUp[index * 2 + 1] ?? 0);
+        if (frame !== firstFrame + done + index) return false;
+      }
+    }
+    return true;
   }
 
   /**
