@@ -15,10 +15,12 @@ const MODULES = ["uio", "uio_pci_generic", "uio_cif"];
 
 /** The first process: mounts what the kernel offers, loads the modules, and has jobs run until there are no more. */
 const INIT = `#!${BUSYBOX} sh
+set -e
 export PATH=/usr/bin:/bin HOME=/root
 ${BUSYBOX} --install -s /bin
+mkdir -p /dev /proc /sys /tmp /root
 mount -t devtmpfs dev /dev
-mkdir -p /dev/shm /root
+mkdir -p /dev/shm
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=1777 shm /dev/shm

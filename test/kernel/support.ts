@@ -1,10 +1,18 @@
 import { spawnSync } from "node:child_process";
-import type * as uvu from "uvu";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
 import { messageOf } from "../../host/errors";
+import { PACKAGE } from "../support/cli";
 import { testWhere } from "../support/rights";
+import type { ArchiveEntry } from "./cpio";
+import { GuestFabric, IVSHMEM_ID, type PciCore, pciAddressOf, REGISTERS_BAR } from "./fabric";
 import { Guest, type GuestOptions } from "./guest";
 import { findBusybox, imageEntries } from "./image";
 import { type Kernel, stockKernel } from "./kernel-package";
+
+/** Where the guest has descriptions of its PCI devices, for `--devices`. */
+export const GUEST_DEVICES = "/etc/axiscript/devices";
 
 interface Tools {
   readonly busybox: string;
@@ -12,7 +20,7 @@ interface Tools {
 }
 
 /** What it takes to boot a guest; a text: what of it is missing. */
-function findTools(): Tools | string {
+export function findTools(): Tools | string {
   if (process.arch !== "x64") return "the guests are x86-64, and run this Node";
   if (spawnSync("qemu-system-x86_64", ["--version"]).status !== 0) return "no QEMU: apt-get install qemu-system-x86";
   const busybox = findBusybox();
@@ -24,23 +32,93 @@ function findTools(): Tools | string {
   }
 }
 
-const tools = findTools();
-
-/** Defines tests that need a guest: left out, with a line that says why, where none can be booted. */
-export function testInGuest(test: uvu.Test): ReturnType<typeof testWhere> {
-  return testWhere(test, typeof tools === "object", typeof tools === "string" ? tools : "");
+/** What a guest has beside the package. */
+export interface GuestPlan extends Partial<GuestOptions> {
+  /** Cores of the virtual board that it sees as PCI devices. */
+  readonly cores?: readonly PciCore[];
 }
 
-/** Boots a guest of this package for `body`, and powers it off; a complaint of its kernel is an error. */
-export async function withGuest(options: Partial<GuestOptions>, body: (guest: Guest) => Promise<void>): Promise<void> {
-  if (typeof tools === "string") throw new Error(tools);
-  const files = [...imageEntries(tools.kernel, tools.busybox), ...(options.files ?? [])];
-  const guest = await Guest.boot({ ...options, kernel: tools.kernel.image, files });
-  try {
-    await body(guest);
-  } catch (error) {
-    await guest.kill();
-    throw error;
+/** A guest, and the devices that are outside of it. */
+export class Machine {
+  readonly guest: Guest;
+  readonly #fabric: GuestFabric;
+
+  private constructor(guest: Guest, fabric: GuestFabric) {
+    this.guest = guest;
+    this.#fabric = fabric;
   }
-  await guest.powerOff();
+
+  /** Boots a guest with this package. */
+  static async boot({ busybox, kernel }: Tools, { cores = [], ...plan }: GuestPlan): Promise<Machine> {
+    const files = [...imageEntries(kernel, busybox), ...descriptionsFor(cores), ...(plan.files ?? [])];
+    const fabric = new GuestFabric(cores);
+    try {
+      const { registerFiles } = fabric;
+      const guest = await Guest.boot({ ...plan, registerFiles, kernel: kernel.image, files });
+      await fabric.start(guest.memoryFd, guest.memoryBytes);
+      return new Machine(guest, fabric);
+    } catch (error) {
+      await fabric.stop();
+      throw error;
+    }
+  }
+
+  /** Powers it off; throws if the kernel has complained of anything. */
+  async powerOff(): Promise<void> {
+    await this.#fabric.stop();
+    await this.guest.powerOff();
+  }
+
+  /** Ends it as it is. */
+  async kill(): Promise<void> {
+    await this.#fabric.stop();
+    await this.guest.kill();
+  }
+}
+
+/** The package's descriptions, with the guest's PCI devices added. */
+function descriptionsFor(cores: readonly PciCore[]): ArchiveEntry[] {
+  return [...new Set(cores.map(({ kind }) => kind))].map((kind) => {
+    const text = readFileSync(join(PACKAGE, "devices", `${kind}.json`), "utf8");
+    const description = JSON.parse(text) as { match: Record<string, unknown> };
+    description.match["pci"] = cores
+      .filter((core) => core.kind === kind)
+      .map((core) => ({ id: IVSHMEM_ID, bar: REGISTERS_BAR, address: pciAddressOf(core), note: core.port }));
+    const content = Buffer.from(JSON.stringify(description));
+    return { path: `${GUEST_DEVICES}/${kind}.json`, mode: 0o644, content: () => content };
+  });
+}
+
+/** Tests that share a guest. */
+export interface GuestSuite {
+  /** Adds a test; left out, with a line that says why, where no guest can be booted. */
+  readonly test: (name: string, body: (guest: Guest) => Promise<void>) => void;
+  /** Adds the last test, that the kernel has nothing to complain of, and has all of them run. */
+  readonly run: () => void;
+}
+
+/** Makes a suite whose first test boots a guest for all of them. */
+export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
+  const tests = suite(name);
+  const tools = findTools();
+  const where = testWhere(tests, typeof tools === "object", typeof tools === "string" ? tools : "");
+  let booting: Promise<Machine> | undefined;
+  const booted = () =>
+    (booting ??= typeof tools === "string" ? Promise.reject(new Error(tools)) : Machine.boot(tools, plan));
+  let isOff = false;
+  tests.after(async () => {
+    const machine = await booting?.catch(() => undefined);
+    if (machine && !isOff) await machine.kill();
+  });
+  return {
+    test: (title, body) => where(title, async () => body((await booted()).guest)),
+    run: () => {
+      where("the kernel has nothing to complain of", async () => {
+        const machine = await booted();
+        isOff = true;
+        await machine.powerOff();
+      });
+      tests.run();
+    },
+  };
 }
