@@ -6,7 +6,7 @@ import { type Job, type JobNews, lineSplitter, READY } from "./jobs";
 
 /** Below the hole in a PC's addresses: up to 2 GiB a physical address is an offset in the guest's memory. */
 const MEMORY_BYTES = 2 ** 30;
-/** Without hardware virtualisation, on a machine that has other things to do. */
+/** On a machine that has other things to do. */
 const BOOT_DEADLINE_MS = 240_000;
 const JOB_DEADLINE_MS = 180_000;
 const POWER_OFF_DEADLINE_MS = 60_000;
@@ -31,15 +31,15 @@ export interface GuestOptions {
 
 /** How a job ended. */
 export interface JobResult {
-  /** As a shell counts it; `null`: ended by a signal. */
-  readonly status: number | null;
+  /** Its exit status, or the signal that ended it. */
+  readonly status: number | string | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export interface JobOptions extends Pick<Job, "user" | "env"> {
   readonly deadlineMs?: number;
-  /** Called with what stdout holds so far, whenever there is more. */
+  /** Called with what stdout holds so far, whenever there is more. What it throws is what the job comes to. */
   readonly onOutput?: (stdout: string) => void;
 }
 
@@ -47,11 +47,12 @@ interface RunningJob {
   stdout: string;
   stderr: string;
   readonly onOutput: JobOptions["onOutput"];
-  readonly ended: (status: number | null) => void;
+  readonly ended: (status: JobResult["status"]) => void;
+  readonly failed: (error: Error) => void;
 }
 
 /**
- * A computer that runs the stock kernel: QEMU, with KVM where this machine has it. Its memory, its console and all that
+ * A computer that runs the stock kernel: QEMU, which translates: it needs no rights and no support of this machine. Its memory, its console and all that
  * it starts from are memory files without a name, so that nothing of it outlives this process.
  */
 export class Guest {
@@ -117,8 +118,14 @@ export class Guest {
   async run(command: string, { onOutput, deadlineMs = JOB_DEADLINE_MS, ...rest }: JobOptions = {}): Promise<JobResult> {
     const id = ++this.#lastId;
     const job: Job = { id, command, ...rest };
-    const running = new Promise<JobResult>((resolve) => {
-      const state: RunningJob = { stdout: "", stderr: "", onOutput, ended: (status) => resolve({ ...state, status }) };
+    const running = new Promise<JobResult>((resolve, failed) => {
+      const state: RunningJob = {
+        stdout: "",
+        stderr: "",
+        onOutput,
+        failed,
+        ended: (status) => resolve({ ...state, status }),
+      };
       this.#jobs.set(id, state);
     });
     this.#process.stdin?.write(`${JSON.stringify(job)}\n`);
@@ -134,7 +141,9 @@ export class Guest {
   async succeed(command: string, options: JobOptions = {}): Promise<string> {
     const { status, stdout, stderr } = await this.run(command, options);
     if (status === 0) return stdout;
-    throw new Error(`"${command}" ended with ${status} in the guest:\n${stdout}\n${stderr}`);
+    throw new Error(
+      `"${command}" ended with ${status} in the guest:\n${stdout}\n${stderr}\nConsole:\n${this.#consoleTail()}`,
+    );
   }
 
   /**
@@ -172,11 +181,15 @@ export class Guest {
     if (!job) return;
     if ("stream" in news) {
       job[news.stream] += news.text;
-      if (news.stream === "stdout") job.onOutput?.(job.stdout);
+      try {
+        if (news.stream === "stdout") job.onOutput?.(job.stdout);
+      } catch (error) {
+        job.failed(error instanceof Error ? error : new Error(String(error)));
+      }
       return;
     }
     this.#jobs.delete(news.id);
-    job.ended(news.status);
+    job.ended(news.status ?? news.signal);
   }
 
   /** Waits for something that must come before a deadline, and before the guest ends unless that is it. */
@@ -208,9 +221,10 @@ function qemuArguments({ kernel, bootArguments = "", devices = [], registerFiles
   const file = (id: string, path: string | undefined, size: number) => [
     ...["-object", `memory-backend-file,id=${id},share=on,size=${size},mem-path=${path}`],
   ];
+  // One processor: where QEMU translates, code that one thread patches while another one runs it, as V8's, can crash.
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ...["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", `${MEMORY_BYTES / 2 ** 20}`],
+    ...["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", `${MEMORY_BYTES / 2 ** 20}`],
     ...["-machine", "q35,memory-backend=ram", ...file("ram", memory, MEMORY_BYTES)],
     ...["-chardev", `file,id=console,path=${console}`, "-serial", "chardev:console"],
     ...["-chardev", "stdio,id=jobs,signal=off", "-serial", "chardev:jobs"],

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { suite } from "uvu";
 import { messageOf } from "../../host/errors";
+import { compileScript } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { testWhere } from "../support/rights";
 import type { ArchiveEntry } from "./cpio";
@@ -36,21 +37,24 @@ export function findTools(): Tools | string {
 export interface GuestPlan extends Partial<GuestOptions> {
   /** Cores of the virtual board that it sees as PCI devices. */
   readonly cores?: readonly PciCore[];
+  /** Sources that the guest finds compiled: `/root/NAME.wasm`. */
+  readonly scripts?: readonly string[];
 }
 
 /** A guest, and the devices that are outside of it. */
 export class Machine {
   readonly guest: Guest;
-  readonly #fabric: GuestFabric;
+  readonly fabric: GuestFabric;
 
   private constructor(guest: Guest, fabric: GuestFabric) {
     this.guest = guest;
-    this.#fabric = fabric;
+    this.fabric = fabric;
   }
 
   /** Boots a guest with this package. */
-  static async boot({ busybox, kernel }: Tools, { cores = [], ...plan }: GuestPlan): Promise<Machine> {
-    const files = [...imageEntries(kernel, busybox), ...descriptionsFor(cores), ...(plan.files ?? [])];
+  static async boot({ busybox, kernel }: Tools, { cores = [], scripts = [], ...plan }: GuestPlan): Promise<Machine> {
+    const own = [...descriptionsFor(cores), ...(await compiled(scripts)), ...(plan.files ?? [])];
+    const files = [...imageEntries(kernel, busybox), ...own];
     const fabric = new GuestFabric(cores);
     try {
       const { registerFiles } = fabric;
@@ -65,13 +69,13 @@ export class Machine {
 
   /** Powers it off; throws if the kernel has complained of anything. */
   async powerOff(): Promise<void> {
-    await this.#fabric.stop();
+    await this.fabric.stop();
     await this.guest.powerOff();
   }
 
   /** Ends it as it is. */
   async kill(): Promise<void> {
-    await this.#fabric.stop();
+    await this.fabric.stop();
     await this.guest.kill();
   }
 }
@@ -89,10 +93,19 @@ function descriptionsFor(cores: readonly PciCore[]): ArchiveEntry[] {
   });
 }
 
+function compiled(scripts: readonly string[]): Promise<ArchiveEntry[]> {
+  return Promise.all(
+    scripts.map(async (script) => {
+      const { wasm } = await compileScript(join(PACKAGE, script));
+      return { path: `/root/${basename(script, ".ts")}.wasm`, mode: 0o644, content: () => wasm };
+    }),
+  );
+}
+
 /** Tests that share a guest. */
 export interface GuestSuite {
   /** Adds a test; left out, with a line that says why, where no guest can be booted. */
-  readonly test: (name: string, body: (guest: Guest) => Promise<void>) => void;
+  readonly test: (name: string, body: (guest: Guest, fabric: GuestFabric) => Promise<void>) => void;
   /** Adds the last test, that the kernel has nothing to complain of, and has all of them run. */
   readonly run: () => void;
 }
@@ -111,7 +124,11 @@ export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
     if (machine && !isOff) await machine.kill();
   });
   return {
-    test: (title, body) => where(title, async () => body((await booted()).guest)),
+    test: (title, body) =>
+      where(title, async () => {
+        const { guest, fabric } = await booted();
+        await body(guest, fabric);
+      }),
     run: () => {
       where("the kernel has nothing to complain of", async () => {
         const machine = await booted();

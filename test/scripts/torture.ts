@@ -40,7 +40,7 @@ const readOnly = process.argv.length > 3 && process.argv[3] == "read-only";
 
 const fpga = new FpgaManager();
 const firmware = "/lib/firmware/xilinx/axi_proxy/axi_proxy";
-if (!fpga.isProgrammed()) fpga.programBitstream(firmware + ".bit.bin", firmware + ".dtbo");
+if (fpga.isPresent && !fpga.isProgrammed()) fpga.programBitstream(firmware + ".bit.bin", firmware + ".dtbo");
 const proxies: StaticArray<AxiProxy> = [
   new AxiProxy(UioDevice.open("AxiProxy", "hp")),
   new AxiProxy(UioDevice.open("AxiProxy", "hpc")),
