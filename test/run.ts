@@ -11,12 +11,12 @@ import { parseArgs } from "node:util";
  */
 const SOURCES = join(__dirname, "../../test");
 const COUNT = /Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/;
-const FILE_TIMEOUT_MS = 10 * 60_000;
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: { kernel: { type: "boolean", default: false } },
 });
+const FILE_TIMEOUT_MS = (options.kernel ? 20 : 10) * 60_000;
 const suffix = options.kernel ? ".kernel.ts" : ".test.ts";
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(suffix) && (wanted.length === 0 || wanted.some((part) => file.includes(part))))

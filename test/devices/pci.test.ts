@@ -111,6 +111,7 @@ test("a BAR that the driver offers is mapped through its device, another one thr
   const offered = { addr: "0x00000000fea00000", size: "0x0000000000001000" };
   assert.equal(read(offered, 0), [0x33333333, 4096]);
   assert.equal(read(undefined, 0), [0x11111111, 4096]);
+  assert.equal(read({ ...offered, addr: "0x00000000fec00000" }, 0), [0x11111111, 4096]);
   assert.equal(read(offered, 2), [0x22222222, 256]);
 });
 

@@ -14,15 +14,13 @@ const POWER_OFF_DEADLINE_MS = 60_000;
 const FIRST_DESCRIPTOR = 3;
 const CONSOLE_TAIL_CHARACTERS = 6000;
 /** What no kernel says that is well. */
-const TROUBLE =
+const COMPLAINT =
   /.*(?:\bWARNING:|\bBUG:|\bOops\b|Call Trace|Kernel panic|general protection|soft lockup|hung_task|blocked for more than|detected stalls|Bad page|Out of memory).*/;
 
 export interface GuestOptions {
   /** Path of the kernel's image. */
   readonly kernel: string;
   readonly files: readonly ArchiveEntry[];
-  /** Added to the kernel's command line. */
-  readonly bootArguments?: string;
   /** QEMU's `-device …` for PCI devices that QEMU itself has. */
   readonly devices?: readonly string[];
   /** Register files of PCI devices that are served from outside: descriptors of memory files. */
@@ -52,8 +50,8 @@ interface RunningJob {
 }
 
 /**
- * A computer that runs the stock kernel: QEMU, which translates: it needs no rights and no support of this machine. Its memory, its console and all that
- * it starts from are memory files without a name, so that nothing of it outlives this process.
+ * A computer that runs the stock kernel: QEMU, which translates, so that it takes no rights and no support of this machine.
+ * Its memory, its console and all that it starts from are memory files without a name: nothing of it outlives this process.
  */
 export class Guest {
   /** The guest's memory: a physical address is the position. */
@@ -67,6 +65,7 @@ export class Guest {
   #said = "";
   #ready: () => void = () => {};
   #lastId = 0;
+  #isClosed = false;
 
   private constructor(options: GuestOptions) {
     this.memoryFd = createMemoryFile("guest-memory", MFD_CLOEXEC);
@@ -108,6 +107,11 @@ export class Guest {
   /** What the kernel has printed so far. */
   get console(): string {
     return readFileSync(`/proc/self/fd/${this.#consoleFd}`, "latin1").replaceAll("\r", "");
+  }
+
+  /** The first sign that something is wrong in what the kernel has printed. */
+  get complaint(): string | undefined {
+    return COMPLAINT.exec(this.console)?.[0];
   }
 
   /**
@@ -154,10 +158,9 @@ export class Guest {
   async powerOff(): Promise<void> {
     this.#process.stdin?.write("\n");
     await this.#before(POWER_OFF_DEADLINE_MS, "power off", this.#exited, true);
-    const trouble = TROUBLE.exec(this.console)?.[0];
-    const text = this.console;
+    const { complaint, console } = this;
     this.#close();
-    if (trouble !== undefined) throw new Error(`The guest's kernel was in trouble: ${trouble}\n${text}`);
+    if (complaint !== undefined) throw new Error(`The guest's kernel complained: ${complaint}\n${console}`);
   }
 
   /** Ends the guest as it is. */
@@ -168,6 +171,8 @@ export class Guest {
   }
 
   #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const fd of [this.memoryFd, this.#consoleFd, this.#imageFd]) closeSync(fd);
   }
 
@@ -214,7 +219,7 @@ export class Guest {
   }
 }
 
-function qemuArguments({ kernel, bootArguments = "", devices = [], registerFiles = [] }: GuestOptions): string[] {
+function qemuArguments({ kernel, devices = [], registerFiles = [] }: GuestOptions): string[] {
   const [memory, console, image, ...registers] = [0, 1, 2, ...registerFiles.keys()].map(
     (_, index) => `/proc/self/fd/${FIRST_DESCRIPTOR + index}`,
   );
@@ -229,7 +234,7 @@ function qemuArguments({ kernel, bootArguments = "", devices = [], registerFiles
     ...["-chardev", `file,id=console,path=${console}`, "-serial", "chardev:console"],
     ...["-chardev", "stdio,id=jobs,signal=off", "-serial", "chardev:jobs"],
     ...["-kernel", kernel, "-initrd", `${image}`],
-    ...["-append", `console=ttyS0 panic=-1 ${bootArguments}`.trim()],
+    ...["-append", "console=ttyS0 panic=-1"],
     ...registerFiles.flatMap(({ lengthBytes, slot }, index) => [
       ...file(`registers${index}`, registers[index], lengthBytes),
       ...["-device", `ivshmem-plain,memdev=registers${index},addr=${slot}`],

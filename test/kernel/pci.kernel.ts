@@ -2,6 +2,7 @@ import { readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { PACKAGE } from "../support/cli";
+import { addEnduranceTests } from "./endurance-tests";
 import type { PciCore } from "./fabric";
 import type { Guest } from "./guest";
 import { GUEST_PACKAGE } from "./image";
@@ -14,16 +15,15 @@ const CORES: readonly PciCore[] = [
   { kind: "axi-traffic-gen", port: "hpc", slot: 7 },
 ];
 const EDU = "0000:00:08.0";
+const SCRIPTS = ["edu", "seen-from-outside", "aim", "transfers", "torture"].map((name) => `test/scripts/${name}.ts`);
 const RUN = `axiscript run --devices ${GUEST_DEVICES} -A`;
+const USER = 1000;
 const BUS_MASTER = 1 << 2;
 
-const { test, run } = guestSuite("PCI devices under the stock kernel", {
+const guestTests = guestSuite("PCI devices under the stock kernel", {
   cores: CORES,
   devices: ["edu,addr=8"],
-  scripts: [
-    "examples/numpy-acceleration.ts",
-    ...["edu", "seen-from-outside", "aim"].map((name) => `test/scripts/${name}.ts`),
-  ],
+  scripts: ["examples/numpy-acceleration.ts", ...SCRIPTS],
   files: [
     {
       ...{ path: `${GUEST_DEVICES}/edu.json`, mode: 0o644 },
@@ -31,6 +31,8 @@ const { test, run } = guestSuite("PCI devices under the stock kernel", {
     },
   ],
 });
+
+const { test, run } = guestTests;
 
 /** The command register of a PCI device. */
 async function commandOf(guest: Guest, address: string): Promise<number> {
@@ -132,5 +134,17 @@ test("a transfer beside granted memory is refused, and the device sees nothing o
   assert.match(stderr, /written 0xbadbad\n$/);
   assert.is(fabric.transfers.length, already + 1);
 });
+
+test("an ordinary user may be given a device, and does not see physical addresses", async (guest) => {
+  await guest.succeed("cp aim.wasm /tmp/");
+  const unable = await guest.run(`${RUN} /tmp/aim.wasm own`, { user: USER });
+  assert.match(unable.stderr, "ERR_AXI_NO_PAGE_FRAME_NUMBERS");
+  const peek = `axiscript peek --devices ${GUEST_DEVICES} AxiProxy:hpc ID_REG`;
+  assert.match((await guest.run(peek, { user: USER })).stderr, "ERR_AXI_DEVICE_ACCESS");
+  await guest.succeed("chgrp user /dev/uio1; chmod 660 /dev/uio1");
+  assert.match(await guest.succeed(peek, { user: USER }), "0xa8122081");
+});
+
+addEnduranceTests(guestTests);
 
 run();

@@ -59,8 +59,9 @@ export class Machine {
     try {
       const { registerFiles } = fabric;
       const guest = await Guest.boot({ ...plan, registerFiles, kernel: kernel.image, files });
+      const machine = new Machine(guest, fabric);
       await fabric.start(guest.memoryFd, guest.memoryBytes);
-      return new Machine(guest, fabric);
+      return machine;
     } catch (error) {
       await fabric.stop();
       throw error;
@@ -108,6 +109,8 @@ export interface GuestSuite {
   readonly test: (name: string, body: (guest: Guest, fabric: GuestFabric) => Promise<void>) => void;
   /** Adds the last test, that the kernel has nothing to complain of, and has all of them run. */
   readonly run: () => void;
+  /** Has the tests run that were added; the guest is ended as it is. */
+  readonly runWithoutPowerOff: () => void;
 }
 
 /** Makes a suite whose first test boots a guest for all of them. */
@@ -137,5 +140,16 @@ export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
       });
       tests.run();
     },
+    runWithoutPowerOff: () => tests.run(),
   };
+}
+
+/** What a promise says that is rejected. */
+export async function failureOf(promise: Promise<unknown>): Promise<string> {
+  const failure = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (failure instanceof Error) return failure.message;
+  throw new Error("it did not fail");
 }
