@@ -1,6 +1,8 @@
 import { fpgaIsProgrammed, fpgaProgram, fpgaRemove, fpgaState } from "./abi";
 import { check } from "./errors";
 
+/** Result of a host function that finds no FPGA manager: -ENODEV. */
+const NO_SUCH_DEVICE: i32 = -19;
 /** The longest state that kernels report is far below this. */
 const STATE_BYTES: i32 = 256;
 
@@ -12,6 +14,15 @@ const STATE_BYTES: i32 = 256;
  * if (!fpga.isProgrammed()) fpga.programBitstream("/lib/firmware/a.bit.bin", "/lib/firmware/a.dtbo");
  */
 export class FpgaManager {
+  /**
+   * Whether there is an FPGA manager. Where the FPGA is on a PCI card, or was programmed before the system started, the
+   * kernel may have none; all else here ends the script then.
+   */
+  get isPresent(): bool {
+    const result = fpgaState(0, 0);
+    return result != NO_SUCH_DEVICE && check(result) >= 0;
+  }
+
   /** Whether a design of ours is loaded and its overlay applied. */
   isProgrammed(): bool {
     return check(fpgaIsProgrammed()) != 0;

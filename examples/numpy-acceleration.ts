@@ -20,7 +20,9 @@ logging.basicConfig(logging.INFO);
 
 const fpga = new FpgaManager();
 
-if (!fpga.isProgrammed()) {
+if (!fpga.isPresent) {
+  console.log("No FPGA manager.");
+} else if (!fpga.isProgrammed()) {
   console.log("Programming FPGA...");
   fpga.programBitstream(
     "/lib/firmware/xilinx/axi_proxy/axi_proxy.bit.bin",

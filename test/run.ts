@@ -1,20 +1,25 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
 
 /**
  * Runs every test file in a process of its own and counts what uvu counts. A file that runs no test is a failure: uvu
  * itself passes a file that forgets to call `test.run()`.
  *
- * Arguments: parts of file names, to run only those.
+ * Arguments: `--kernel` for the tests that boot a kernel, in place of the others; parts of file names, to run only those.
  */
 const SOURCES = join(__dirname, "../../test");
 const COUNT = /Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/;
-const FILE_TIMEOUT_MS = 10 * 60_000;
 
-const wanted = process.argv.slice(2);
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { kernel: { type: "boolean", default: false } },
+});
+const FILE_TIMEOUT_MS = (options.kernel ? 20 : 10) * 60_000;
+const suffix = options.kernel ? ".kernel.ts" : ".test.ts";
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".test.ts") && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .filter((file) => file.endsWith(suffix) && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
   .sort();
 
 let passed = 0;

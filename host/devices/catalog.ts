@@ -1,9 +1,11 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
-import type { DeviceDescription } from "./description";
+import { pageSizeBytes } from "../native/libc";
+import type { DeviceDescription, PciMatch } from "./description";
+import { barFile, type PciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
-import { devicePropertyTexts, type UioDeviceInfo } from "./uio";
+import { devicePropertyTexts, type UioDeviceInfo, type UioMap } from "./uio";
 
 /** A description that ships with the package, made when it is asked for. */
 interface ShippedDescription {
@@ -52,9 +54,39 @@ export class DeviceCatalog {
     return best(this.#users(), device) ?? best(this.#packages(device.name), device);
   }
 
-  /** As {@link find}, for a device of a system. */
+  /** As {@link find}, for a device of a system. What a description says of PCI devices comes first. */
   describe(sysroot: Sysroot, device: UioDeviceInfo): DeviceDescription | undefined {
+    const onPci = device.pci && this.#findPci(device.pci);
+    if (onPci) return onPci.description;
     return this.find({ name: device.name, property: (name) => devicePropertyTexts(sysroot, device, name) });
+  }
+
+  /**
+   * A device as scripts know it. The UIO drivers for PCI name devices after themselves; a PCI device that is described
+   * has the name of its kind and the note and registers of its description, and one that nobody has described the name
+   * `pci` and its id as a note.
+   */
+  named(sysroot: Sysroot, device: UioDeviceInfo): UioDeviceInfo {
+    const { pci, maps } = device;
+    if (!pci) return device;
+    const found = this.#findPci(pci);
+    if (found) {
+      const { note, bar } = found.match;
+      return { ...device, name: found.description.kind, note, maps: rangeOf(pci, maps, bar) };
+    }
+    if (this.describe(sysroot, device)) return device;
+    const first = maps.length > 0 ? maps : rangeOf(pci, maps, pci.bars[0]?.index);
+    return { ...device, name: "pci", note: pci.id, maps: first };
+  }
+
+  /** The ids of the PCI devices that a kind is about. */
+  pciIdsOf(kind: string): readonly string[] {
+    const description = this.all().find((candidate) => candidate.kind === kind);
+    return description?.match.pci.map(({ id }) => id) ?? [];
+  }
+
+  #findPci(pci: PciFunction): DescribedPci | undefined {
+    return bestPci(this.#users(), pci) ?? bestPci(this.#packages(), pci);
   }
 
   /** Every description: the user's, then the package's, in the order of their kinds. */
@@ -99,12 +131,42 @@ function best(descriptions: readonly DeviceDescription[], device: DeviceIdentity
   return found;
 }
 
+/** A description, and what in it is true of a PCI device. */
+interface DescribedPci {
+  readonly description: DeviceDescription;
+  readonly match: PciMatch;
+}
+
+/** What asks for a place comes first. */
+function bestPci(descriptions: readonly DeviceDescription[], { id, address }: PciFunction): DescribedPci | undefined {
+  const found = descriptions.flatMap((description) =>
+    description.match.pci
+      .filter((match) => match.id === id && (match.address ?? address) === address)
+      .map((match) => ({ description, match })),
+  );
+  return found.find(({ match }) => match.address !== undefined) ?? found[0];
+}
+
+/** The registers in a BAR: where the UIO driver offers it as a map, that; else the bus's own file. */
+function rangeOf(pci: PciFunction, maps: readonly UioMap[], bar: number | undefined): readonly UioMap[] {
+  const range = pci.bars.find(({ index }) => index === bar);
+  if (!range) return [];
+  const { index, physicalAddress, lengthBytes } = range;
+  const offsetBytes = Number(physicalAddress % BigInt(pageSizeBytes));
+  const offered = maps.find((map) => map.physicalAddress === physicalAddress && offsetBytes === 0);
+  return [offered ?? { index: 0, physicalAddress, lengthBytes, offsetBytes, file: barFile(pci, index) }];
+}
+
 /** Whether there can be a device for which neither of two descriptions comes before the other. */
 function isRival(a: DeviceDescription, b: DeviceDescription): boolean {
-  if (a.kind === b.kind) return true;
+  if (a.kind === b.kind || a.match.pci.some((match) => b.match.pci.some((other) => isSame(match, other)))) return true;
   if (!a.match.uioNames.some((name) => b.match.uioNames.includes(name))) return false;
   if (a.match.properties.size !== b.match.properties.size) return false;
   return [...a.match.properties].every(([name, value]) => (b.match.properties.get(name) ?? value) === value);
+}
+
+function isSame(a: PciMatch, b: PciMatch): boolean {
+  return a.id === b.id && a.address === b.address;
 }
 
 const loaded = new Map<ShippedDescription, DeviceDescription>();

@@ -4,6 +4,7 @@ import type {
   DeviceDescription,
   DeviceMatch,
   DmaEngine,
+  PciMatch,
   RegisterCondition,
   RegisterWrite,
   VersionRange,
@@ -20,6 +21,10 @@ const KEYS = [
 const WHAT = "a device description";
 /** Names of classes. */
 const KIND = /^[A-Z][A-Za-z0-9]*$/;
+/** Vendor and device. */
+const PCI_ID = /^[0-9a-f]{4}:[0-9a-f]{4}$/;
+/** Domain, bus, device and function. */
+const PCI_ADDRESS = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 const MAX_FILE_BYTES = 4 * 2 ** 20;
 
 /**
@@ -74,17 +79,40 @@ function readKind(value: JsonValue): string {
 }
 
 function readMatch(value: JsonValue, table: RegisterTable): DeviceMatch {
-  value.properties("a match", ["uioNames", "properties", "identify", "version"]);
-  const names = value.need("uioNames", "a match");
-  const uioNames = names.elements("the UIO names").map((name) => name.text("a UIO name"));
-  if (uioNames.length === 0) throw names.error("Cannot match a device without a UIO name.");
+  value.properties("a match", ["uioNames", "pci", "properties", "identify", "version"]);
+  const uioNames =
+    value
+      .get("uioNames")
+      ?.elements("the UIO names")
+      .map((name) => name.text("a UIO name")) ?? [];
+  const pci = value.get("pci")?.elements("the PCI devices").map(readPci) ?? [];
+  if (uioNames.length + pci.length === 0) {
+    throw value.error('Cannot match a device by nothing: a match has "uioNames", "pci" or both.');
+  }
   const properties = value.get("properties")?.properties("device-tree properties") ?? [];
   const version = value.get("version");
   return {
-    uioNames,
+    ...{ uioNames, pci },
     properties: new Map(properties.map((property) => [property.name, property.text("a property's value")])),
     identify: readConditions(value.get("identify"), table),
     version: version && readVersion(version, table),
+  };
+}
+
+function readPci(value: JsonValue): PciMatch {
+  const what = "a PCI device";
+  value.properties(what, ["id", "bar", "address", "note"]);
+  const formatted = (part: JsonValue, format: RegExp, example: string) => {
+    const text = part.text(what).toLowerCase();
+    if (format.test(text)) return text;
+    throw part.error(`Cannot use ${part.shown} here: it is like "${example}".`);
+  };
+  const address = value.get("address");
+  return {
+    id: formatted(value.need("id", what), PCI_ID, "1234:11e8"),
+    bar: value.need("bar", what).integer("the number of a base address register", 0, 5),
+    address: address && formatted(address, PCI_ADDRESS, "0000:00:04.0"),
+    note: value.get("note")?.text("a note") ?? "",
   };
 }
 

@@ -31,11 +31,25 @@ export interface DeviceDescription {
 export interface DeviceMatch {
   /** Names in `/sys/class/uio/uioN/name`. */
   readonly uioNames: readonly string[];
+  /** PCI devices, which have no such names of their own: scripts know them by the kind. */
+  readonly pci: readonly PciMatch[];
   /** Device-tree properties with the value that one of their strings has; all must match. */
   readonly properties: ReadonlyMap<string, string>;
   /** What identification registers read. Checked first, in this order. */
   readonly identify: readonly RegisterCondition[];
   readonly version: VersionRange | undefined;
+}
+
+/** A PCI device that a description is about, where a UIO driver is bound to it. */
+export interface PciMatch {
+  /** Vendor and device: `1234:11e8`. */
+  readonly id: string;
+  /** Where its registers are: the number of a base address register. */
+  readonly bar: number;
+  /** Its place, `0000:00:04.0`, where others have the same id; absent: any. */
+  readonly address: string | undefined;
+  /** Tells it apart from others of the kind, as the device-tree property `jan-note` does; may be empty. */
+  readonly note: string;
 }
 
 /** Versions that a description is true for: `atLeast` <= version < `below`, part by part. */

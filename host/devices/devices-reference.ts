@@ -106,6 +106,7 @@ A register that is RO cannot be written, one that is WO not be read. An argument
 | \`kind\` | name of the kind, and of the generated classes: \`FrameGrabberRegisters\` |
 | \`title\`, \`summary\`, \`source\` | what people call it (if other than \`kind\`), what it is for, where the facts come from; only \`summary\` must be there |
 | \`match.uioNames\` | names in \`/sys/class/uio/uioN/name\` |
+| \`match.pci\` | PCI devices, see [below](#on-the-pci-bus); there is this, or \`match.uioNames\`, or both |
 | \`match.properties\` | device-tree properties, with a text that they must have; of several descriptions that match, the one with more of these counts |
 | \`match.identify\` | conditions on registers that show that it is this device; asked first, in order, before anything else is read |
 | \`match.version\` | versions for which the description is true: \`atLeast\` <= version < \`below\`; \`parts\` are fields, the most significant first |
@@ -141,6 +142,37 @@ The **DMA engine** says what the gate must know to let no transfer leave the mem
 
 A transfer that has an \`address\` or \`length\` of its own has them beside its name.
 
+## On the PCI bus
+
+The UIO drivers for PCI name devices after themselves. So a description says which PCI devices it is about, and scripts know
+them by its \`kind\`:
+
+\`\`\`json
+"match": { "pci": [{ "id": "1234:11e8", "bar": 0 }] }
+\`\`\`
+
+| name | what it says |
+|---|---|
+| \`id\` | vendor and device, as \`lspci -n\` shows them |
+| \`bar\` | the base address register behind which the registers are: 0 to 5 |
+| \`address\` | the one device at this place, \`"0000:00:04.0"\`, where others have the same id |
+| \`note\` | what tells devices of the kind apart, as the device-tree property \`jan-note\` does: \`UioDevice.open("AxiProxy", "hpc")\` |
+
+Any UIO driver will do, for example the one that takes all PCI devices whose interrupt line can be masked:
+
+\`\`\`
+modprobe uio_pci_generic
+echo "1234 11e8" > /sys/bus/pci/drivers/uio_pci_generic/new_id
+\`\`\`
+
+Where the driver offers the range as a map, \`/dev/uioN\` is mapped; else (\`uio_pci_generic\` offers none)
+\`/sys/bus/pci/devices/ADDRESS/resourceB\`. Bus mastering is switched on for devices whose description has a DMA engine, once
+they are found to be what it says. Interrupts are those of the line, INTx; a driver that cannot enable them leaves that to the
+device's command register, which is done here. \`UioDevice.open("pci:1234:11e8")\` opens a device by its id, also one that
+nobody has described: its first map or BAR, with \`--allow-unchecked-dma=pci:1234:11e8\`.
+
+## Precedence
+
 Your description takes the place of one of axiscript's that has the same \`kind\`, and comes before it for a device that both
 match. Two of your own for the same device are an error.
 `;
@@ -152,8 +184,12 @@ export function devicesReference(shipped: readonly DeviceDescription[]): string 
 
 function describeDevice(description: DeviceDescription): string {
   const { kind, title, summary, source, match, registers, dma, idle } = description;
+  const names = [
+    ...(match.uioNames.length > 0 ? [`UIO name ${match.uioNames.map((name) => `\`${name}\``).join(" or ")}`] : []),
+    ...match.pci.map(({ id, bar }) => `PCI device \`${id}\`, BAR ${bar}`),
+  ];
   const facts = [
-    `Kind \`${kind}\`; UIO name ${match.uioNames.map((name) => `\`${name}\``).join(" or ")}.`,
+    `Kind \`${kind}\`; ${names.join("; ")}.`,
     ...(match.identify.length > 0 ? [`Recognised by ${match.identify.map(describeCondition).join(", then ")}.`] : []),
     ...(match.version
       ? [`Versions from ${match.version.atLeast.join(".")} on, below ${match.version.below.join(".")}.`]

@@ -33,7 +33,7 @@ export interface ListedMap extends UioMap {
 
 /** The UIO devices of a system, in the order of their numbers. None of them is opened. */
 export function takeInventory(sysroot: Sysroot, catalog: DeviceCatalog): ListedDevice[] {
-  return listUioDevices(sysroot).map((device): ListedDevice => {
+  return listUioDevices(sysroot, catalog).map((device): ListedDevice => {
     const { id, name, note, maps } = device;
     const directory = `/sys/class/uio/${id}`;
     const description = catalog.describe(sysroot, device);

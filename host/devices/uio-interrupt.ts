@@ -28,6 +28,8 @@ export interface InterruptSource {
   readonly interruptPosition: number;
   /** The count when the device was opened; `undefined`: it is a kernel's, which keeps that to itself. */
   readonly interruptsAtOpen: number | undefined;
+  /** Enables or disables it where the driver cannot: for devices on the PCI bus. */
+  readonly enableLine?: (on: boolean) => void;
 }
 
 /**
@@ -61,6 +63,11 @@ export class UioInterrupt {
     try {
       writeSync(this.#source.fd, this.#word, 0, WORD_BYTES, position);
     } catch (cause) {
+      const { enableLine } = this.#source;
+      if (errnoCode(cause) === "ENOSYS" && enableLine) {
+        enableLine(on);
+        return;
+      }
       throw this.#refused(on ? "enable" : "disable", cause);
     }
   }

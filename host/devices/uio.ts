@@ -3,7 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import { AxiscriptError, errnoCode } from "../errors";
 import type { DeviceWindow } from "../gate/gate";
 import { pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
+import type { DeviceCatalog } from "./catalog";
 import { type FileHolder, lockHolders } from "./lock-holders";
+import { adviceForUnboundPci, allowMemoryAccess, enableLineInterrupt, type PciFunction, readPciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
 import type { InterruptSource, UioInterrupt } from "./uio-interrupt";
 import { waitUntil } from "./wait";
@@ -24,6 +26,8 @@ export interface UioDeviceInfo {
   readonly note: string;
   /** Register ranges, in the order of their map numbers. */
   readonly maps: readonly UioMap[];
+  /** Of a device on that bus. */
+  readonly pci?: PciFunction;
 }
 
 /** A register range of a UIO device. */
@@ -34,6 +38,8 @@ export interface UioMap {
   readonly lengthBytes: number;
   /** Where the registers begin in the first mapped page. */
   readonly offsetBytes: number;
+  /** The file to map from its beginning, where the UIO driver does not offer the range; absent: `/dev/uioN`. */
+  readonly file?: string;
 }
 
 /** What the kernel prints is always a number; a file in its place may hold anything, which is no address. */
@@ -41,13 +47,19 @@ function parseAddress(text: string): bigint {
   return /^0x[0-9a-f]+$/i.test(text) ? BigInt(text) : 0n;
 }
 
-/** All UIO devices of a system, in the order of their numbers. */
-export function listUioDevices(sysroot: Sysroot): UioDeviceInfo[] {
-  return sysroot.list(UIO_CLASS).map((id) => readUioDevice(sysroot, id));
+/**
+ * All UIO devices of a system, in the order of their numbers.
+ *
+ * @param catalog knows what devices on the PCI bus are called; absent: they have the names that their drivers give them
+ */
+export function listUioDevices(sysroot: Sysroot, catalog?: DeviceCatalog): UioDeviceInfo[] {
+  const devices = sysroot.list(UIO_CLASS).map((id) => readUioDevice(sysroot, id));
+  return catalog ? devices.map((device) => catalog.named(sysroot, device)) : devices;
 }
 
 function readUioDevice(sysroot: Sysroot, id: string): UioDeviceInfo {
   const directory = `${UIO_CLASS}/${id}`;
+  const pci = readPciFunction(sysroot, `${directory}/device`);
   return {
     id,
     name: sysroot.readText(`${directory}/name`) ?? "",
@@ -61,6 +73,7 @@ function readUioDevice(sysroot: Sysroot, id: string): UioDeviceInfo {
         offsetBytes: Number(read("offset")),
       };
     }),
+    ...(pci && { pci }),
   };
 }
 
@@ -78,12 +91,14 @@ export function devicePropertyTexts(sysroot: Sysroot, { id }: UioDeviceInfo, pro
 /**
  * The one device with a given name and note.
  *
- * @param name as in `/sys/class/uio/uioN/name`, or `uioN` itself
- * @param note the property `jan-note`; empty: any
+ * @param name as in `/sys/class/uio/uioN/name`, or `uioN` itself; of a PCI device, the kind of its description or
+ *   `pci:VVVV:DDDD`
+ * @param note the property `jan-note`, or what a description says in its place; empty: any
+ * @param catalog as for {@link listUioDevices}
  * @throws AxiscriptError ERR_AXI_NO_SUCH_DEVICE with the devices that exist; ERR_AXI_AMBIGUOUS_DEVICE if several match
  */
-export function findUioDevice(sysroot: Sysroot, name: string, note: string): UioDeviceInfo {
-  const devices = listUioDevices(sysroot);
+export function findUioDevice(sysroot: Sysroot, name: string, note: string, catalog?: DeviceCatalog): UioDeviceInfo {
+  const devices = listUioDevices(sysroot, catalog);
   const found = devices.filter((device) => matches(device, name, note));
   const [device] = found;
   const wanted = describe({ name, note });
@@ -93,7 +108,9 @@ export function findUioDevice(sysroot: Sysroot, name: string, note: string): Uio
     throw new AxiscriptError(
       "ERR_AXI_NO_SUCH_DEVICE",
       `Cannot open device ${wanted}: no UIO device has that name. ` +
-        (adviceForUnbound(sysroot, name, note) ?? `Devices: ${existing}`),
+        (adviceForUnbound(sysroot, name, note) ??
+          adviceForUnboundPci(sysroot, [pciIdIn(name, note) ?? [], catalog?.pciIdsOf(name) ?? []].flat()) ??
+          `Devices: ${existing}`),
     );
   }
   if (found.length > 1) {
@@ -110,15 +127,28 @@ export function findUioDevice(sysroot: Sysroot, name: string, note: string): Uio
  * As {@link findUioDevice}, but gives a device that is about to appear some time: after an overlay was applied, drivers
  * bind and device files are made a moment later.
  */
-export function awaitUioDevice(sysroot: Sysroot, name: string, note: string, timeoutMs: number): UioDeviceInfo {
+export function awaitUioDevice(
+  sysroot: Sysroot,
+  name: string,
+  note: string,
+  timeoutMs: number,
+  catalog?: DeviceCatalog,
+): UioDeviceInfo {
   const appeared = () =>
-    listUioDevices(sysroot).some((device) => matches(device, name, note) && hasFile(sysroot, device));
+    listUioDevices(sysroot, catalog).some((device) => matches(device, name, note) && hasFile(sysroot, device));
   waitUntil(appeared, timeoutMs);
-  return findUioDevice(sysroot, name, note);
+  return findUioDevice(sysroot, name, note, catalog);
 }
 
 function matches(device: UioDeviceInfo, name: string, note: string): boolean {
+  const pciId = pciIdIn(name, note);
+  if (pciId !== undefined) return device.pci?.id === pciId;
   return (device.name === name || device.id === name) && (note === "" || device.note === note);
+}
+
+/** The id in `pci:VVVV:DDDD`, which may also come as a name and a note. */
+function pciIdIn(name: string, note: string): string | undefined {
+  return /^pci:([0-9a-f]{4}:[0-9a-f]{4})$/i.exec([name, note].filter(Boolean).join(":"))?.[1]?.toLowerCase();
 }
 
 function hasFile(sysroot: Sysroot, device: UioDeviceInfo): boolean {
@@ -183,6 +213,14 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
       `Cannot map device ${deviceName}: ${path} has ${stat.size} bytes, its map says ${neededBytes}.`,
     );
   }
+  if (device.pci) {
+    try {
+      allowMemoryAccess(sysroot, device.pci);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
   const fileOffset = map.index * pageSizeBytes;
   const mappedBytes = Math.ceil((map.offsetBytes + map.lengthBytes) / pageSizeBytes) * pageSizeBytes;
   return {
@@ -191,7 +229,8 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
     fileOffset,
     startBytes: map.offsetBytes,
     lengthBytes: map.lengthBytes & ~3,
-    interrupt: lazyInterrupt(deviceName, fd, fileOffset + mappedBytes, stat.isFile()),
+    ...(map.file !== undefined && { registersFile: sysroot.path(map.file) }),
+    interrupt: lazyInterrupt(sysroot, device, fd, fileOffset + mappedBytes, stat.isFile()),
   };
 }
 
@@ -202,10 +241,10 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
 function isStillThere(sysroot: Sysroot, device: UioDeviceInfo, fd: number): boolean {
   const opened = fstatSync(fd, { bigint: true });
   const present = statSync(sysroot.path(`/dev/${device.id}`), { bigint: true, throwIfNoEntry: false });
+  // What a PCI device is called, and which of its ranges is used, is not the kernel's.
+  const now = readUioDevice(sysroot, device.id);
   return (
-    present?.ino === opened.ino &&
-    present.dev === opened.dev &&
-    isDeepStrictEqual(readUioDevice(sysroot, device.id), device)
+    present?.ino === opened.ino && present.dev === opened.dev && isDeepStrictEqual(now.pci ?? now, device.pci ?? device)
   );
 }
 
@@ -241,10 +280,20 @@ function inUse(
 }
 
 /** Interrupts are news from the opening of the device on; what waits for them is loaded when somebody does. */
-function lazyInterrupt(deviceName: string, fd: number, interruptPosition: number, isFile: boolean): () => UioInterrupt {
+function lazyInterrupt(
+  sysroot: Sysroot,
+  device: UioDeviceInfo,
+  fd: number,
+  interruptPosition: number,
+  isFile: boolean,
+): () => UioInterrupt {
+  const { pci } = device;
   // A kernel's device keeps that count to itself.
   const interruptsAtOpen = isFile ? countInFile(fd, interruptPosition) : undefined;
-  const source: InterruptSource = { deviceName, fd, interruptPosition, interruptsAtOpen };
+  const source: InterruptSource = {
+    ...{ deviceName: describe(device), fd, interruptPosition, interruptsAtOpen },
+    ...(pci && { enableLine: (on) => enableLineInterrupt(sysroot, pci, on) }),
+  };
   let interrupt: UioInterrupt | undefined;
   return () => {
     if (interrupt) return interrupt;

@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { DeviceDescription, RegisterAccess, RegisterDescription } from "../devices/description";
 import type { UioInterrupt } from "../devices/uio-interrupt";
 import { AxiscriptError, hex, messageOf } from "../errors";
@@ -66,8 +66,10 @@ export interface ActiveDevice {
 export interface DeviceWindow {
   /** What messages call the device. */
   readonly deviceName: string;
-  /** The file to map, open for reading and writing. The gate takes it over, and closes it with the window. */
+  /** The device's file, open for reading and writing. The gate takes it over, and closes it with the window. */
   readonly fd: number;
+  /** Another file to map from its beginning, where the device's own does not hold the registers. */
+  readonly registersFile?: string;
   /** Where the mapping begins in the file; a multiple of the page size. */
   readonly fileOffset: number;
   /** Where the registers begin in the mapping; a multiple of 8. */
@@ -164,7 +166,7 @@ export class Gate {
    * @throws AxiscriptError ERR_AXI_TOO_MANY_WINDOWS, ERR_AXI_DEVICE_ACCESS, ERR_AXI_WRONG_DEVICE, ERR_AXI_DESCRIPTION
    */
   open(window: DeviceWindow): number {
-    const { deviceName, fd, fileOffset, startBytes, lengthBytes } = window;
+    const { deviceName, fd, startBytes, lengthBytes } = window;
     const mappedBytes = Math.ceil((startBytes + lengthBytes) / pageSizeBytes) * pageSizeBytes;
     try {
       if (this.#refusal) throw this.#refusal;
@@ -172,7 +174,7 @@ export class Gate {
       const slot = this.#slots[index];
       if (!slot) throw this.#full(window);
       try {
-        overlayFile(this.#memory, slot.offset, mappedBytes, fd, fileOffset);
+        this.#map(slot.offset, mappedBytes, window);
       } catch (cause) {
         const message = `Cannot map ${lengthBytes} bytes of device ${deviceName}: ${messageOf(cause)}`;
         throw new AxiscriptError("ERR_AXI_DEVICE_ACCESS", message, { cause });
@@ -191,6 +193,19 @@ export class Gate {
     } catch (error) {
       closeSync(fd);
       throw error;
+    }
+  }
+
+  #map(offset: number, mappedBytes: number, { fd, fileOffset, registersFile }: DeviceWindow): void {
+    if (registersFile === undefined) {
+      overlayFile(this.#memory, offset, mappedBytes, fd, fileOffset);
+      return;
+    }
+    const file = openSync(registersFile, constants.O_RDWR);
+    try {
+      overlayFile(this.#memory, offset, mappedBytes, file, 0);
+    } finally {
+      closeSync(file);
     }
   }
 

@@ -57,7 +57,7 @@ export async function openDeviceRegisters(name: string, options: DeviceOptions):
   try {
     if (listUioDevices(sysroot).length === 0 && options.sysroot === undefined) throw noDevices(name);
     const [deviceName = "", ...note] = name.split(":");
-    const device = findUioDevice(sysroot, deviceName, note.join(":"));
+    const device = findUioDevice(sysroot, deviceName, note.join(":"), catalog);
     const description = catalog.describe(sysroot, device);
     const registers = new DeviceRegisters(sysroot, device, description, async () => board?.stop());
     if (board) registers.awaitPulses();

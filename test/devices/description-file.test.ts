@@ -10,11 +10,14 @@ import { temporaryDirectory, temporaryFile } from "../support/temporary";
 
 const test = suite("device descriptions");
 
+/** By what a device is recognised. */
+const MATCHES = `{
+    "uioNames": ["mover", "axi-mover"],
+    "pci": [{ "id": "10EE:7021", "bar": 2, "address": "0000:00:04.0", "note": "left" }, { "id": "1234:11e8", "bar": 0 }],`;
 const TEXT = `{
   "kind": "Mover",
   "summary": "Moves bytes.",
-  "match": {
-    "uioNames": ["mover", "axi-mover"],
+  "match": ${MATCHES}
     "properties": { "label": "left" },
     "identify": [{ "ID": "0x1234_5678" }, { "anyOf": [{ "VERSION.MAJOR": 1 }, { "VERSION.MAJOR": 2 }] }],
     "version": { "register": "VERSION", "parts": ["MAJOR", "MINOR"], "atLeast": "1.9", "below": "1.10" }
@@ -84,6 +87,10 @@ test("everything that can be said is read", () => {
     { name: "CLEAR", leastBit: 31, widthBits: 1, access: "W1C", summary: "", values: new Map() },
   ]);
   assert.equal(match.uioNames, ["mover", "axi-mover"]);
+  assert.equal(match.pci, [
+    { id: "10ee:7021", bar: 2, address: "0000:00:04.0", note: "left" },
+    { id: "1234:11e8", bar: 0, address: undefined, note: "" },
+  ]);
   assert.equal(match.properties, new Map([["label", "left"]]));
   assert.is(match.identify[0]?.register, id);
   assert.equal(match.identify[0]?.values, [{ mask: 0xffffffff, value: 0x12345678 }]);
@@ -143,7 +150,11 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ['{\n  "kind": "Mover",', "▸{", /without "kind"/],
   ['"Mover"', '▸"mover"', /name of a class/],
   ['"Mover"', "▸12", /as a kind/],
-  ['["mover", "axi-mover"]', "▸[]", /without a UIO name/],
+  [MATCHES, "▸{", /match a device by nothing/],
+  ['"10EE:7021"', '▸"0x10ee:0x7021"', /like "1234:11e8"/],
+  ['"bar": 2', '"bar": ▸6', /from 0 to 5/],
+  ['"0000:00:04.0"', '▸"00:04.0"', /like "0000:00:04.0"/],
+  ['{ "id": "1234:11e8", "bar": 0 }', '▸{ "id": "1234:11e8" }', /without "bar"/],
   ['["mover", "axi-mover"]', '["mover", ▸""]', /not empty/],
   ['{ "label": "left" }', '{ "label": ▸1 }', /as a property's value/],
   ['{ "ID": "0x1234_5678" }', '{ ▸"IDD": "0x1234_5678" }', /register "IDD": there is none\. Did you mean ID\?/],
@@ -242,7 +253,7 @@ test("a device without a bus manager says so; any other text is refused", async 
   const error = await rejectsWith("ERR_AXI_DESCRIPTION", () =>
     parseDescription(without.replace('"none"', '"no"'), "x"),
   );
-  assert.match(error.message, /^x:29:10: .*"no" as a DMA engine/);
+  assert.match(error.message, /^x:30:10: .*"no" as a DMA engine/);
 });
 
 test("a description that is not valid any more is refused, and nothing else happens, whatever was changed", () => {
@@ -274,6 +285,7 @@ test("a description that is not valid any more is refused, and nothing else happ
 const LEVELS = [
   ['"kind":', ""],
   ['"uioNames":', "/properties/match"],
+  ['"id": "10EE:7021"', "/properties/match/properties/pci/items"],
   ['"register": "VERSION"', "/properties/match/properties/version"],
   ['"name": "SRC"', "/definitions/register"],
   ['"name": "GO"', "/definitions/field"],

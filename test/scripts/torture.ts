@@ -1,6 +1,7 @@
 /**
  * Transfers without end between an AXI Proxy and every kind of memory that a device may be given, each of them checked.
- * Arguments: seconds, most transfers, `read-only` to have the device write nothing. Prints one line of JSON.
+ * Arguments: seconds, most transfers, `read-only` to have the device write nothing, `until-moved` to end when a page was
+ * found elsewhere. Prints one line of JSON.
  */
 import {
   AxiProxy,
@@ -40,12 +41,14 @@ const readOnly = process.argv.length > 3 && process.argv[3] == "read-only";
 
 const fpga = new FpgaManager();
 const firmware = "/lib/firmware/xilinx/axi_proxy/axi_proxy";
-if (!fpga.isProgrammed()) fpga.programBitstream(firmware + ".bit.bin", firmware + ".dtbo");
+if (fpga.isPresent && !fpga.isProgrammed()) fpga.programBitstream(firmware + ".bit.bin", firmware + ".dtbo");
 const proxies: StaticArray<AxiProxy> = [
   new AxiProxy(UioDevice.open("AxiProxy", "hp")),
   new AxiProxy(UioDevice.open("AxiProxy", "hpc")),
   new AxiProxy(UioDevice.open("AxiProxy", "acp")),
 ];
+
+const untilMoved = process.argv.includes("until-moved");
 
 let randomState: u32 = 0x9e3779b9;
 function random(below: u32): u32 {
@@ -218,7 +221,7 @@ const started = Date.now();
 let reported = started;
 while (transfers < mostTransfers) {
   const now = Date.now();
-  if (now - started >= seconds * 1000) break;
+  if (now - started >= seconds * 1000 || (untilMoved && movedPages > 0)) break;
   if (now - reported >= PROGRESS_MS) {
     reported = now;
     note(`progress ${transfers}`);

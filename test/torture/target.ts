@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { compileScript } from "../../host/index";
+import { compileScript, type RuntimeOptions } from "../../host/index";
 import type { Pinner } from "../../host/memory/pins";
 import { pageSizeBytes, viewMemory } from "../../host/native/libc";
 import { createRuntimeWith } from "../../host/runtime/runtime";
@@ -12,6 +12,26 @@ const NO_LIMIT = 2 ** 31 - 1;
 
 const LOOKS = 50;
 const LOOK_INTERVAL_MS = 5;
+
+const UNPINNED_WITHIN_MS = 10_000;
+
+const SCRIPT_ARGUMENTS: Readonly<Record<PinChoice, readonly string[]>> = {
+  on: [],
+  off: ["read-only"],
+  "until-moved": ["read-only", "until-moved"],
+};
+
+/** `until-moved`: without pins, to the first page that moves. */
+export type PinChoice = "on" | "off" | "until-moved";
+
+/** Seconds, most transfers, pins; and a compiled script and the descriptions of devices. */
+export type TargetArguments = [
+  seconds?: string,
+  mostTransfers?: string,
+  pins?: PinChoice,
+  script?: string,
+  devices?: string,
+];
 
 /** What this process holds. */
 export interface Stock {
@@ -48,6 +68,16 @@ function descriptors(): number {
   return Math.min(...looks);
 }
 
+/** Kernels as old as 6.1 give pinned memory back up to a second after it was let go. */
+function pinnedKilobytes(): number {
+  const deadline = performance.now() + UNPINNED_WITHIN_MS;
+  for (;;) {
+    const pinned = Number(/VmPin:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+    if (pinned === 0 || performance.now() >= deadline) return pinned;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_INTERVAL_MS);
+  }
+}
+
 function takeStock(baseAddress: bigint, lengthBytes: bigint): Stock {
   const mappings = readFileSync("/proc/self/maps", "utf8")
     .split("\n")
@@ -55,7 +85,7 @@ function takeStock(baseAddress: bigint, lengthBytes: bigint): Stock {
     .filter(([start = 0n, end = 0n]) => start < baseAddress + lengthBytes && end > baseAddress);
   return {
     descriptors: descriptors(),
-    pinnedKilobytes: Number(/VmPin:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]),
+    pinnedKilobytes: pinnedKilobytes(),
     mappings: mappings.length,
   };
 }
@@ -64,8 +94,17 @@ function withoutNumbers(text: string): string {
   return text.replaceAll(/\d+/g, "N");
 }
 
-/** The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS`. Its parent provokes the kernel. */
-async function main([seconds = "10", mostTransfers = `${NO_LIMIT}`, pins = "on"]: string[]): Promise<void> {
+/**
+ * The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS [COMPILED_SCRIPT DEVICES]`. Its parent provokes the
+ * kernel. With the last two it is this system's devices that transfer, in place of a virtual board's.
+ */
+async function main([
+  seconds = "10",
+  mostTransfers = `${NO_LIMIT}`,
+  pins = "on",
+  script,
+  devices,
+]: TargetArguments): Promise<void> {
   const stock: Record<string, Stock> = {};
   const notes = new Map<string, number>();
   const onNote = (message: string) => {
@@ -74,11 +113,15 @@ async function main([seconds = "10", mostTransfers = `${NO_LIMIT}`, pins = "on"]
     else if (what === "before" || what === "after") stock[what] = takeStock(BigInt(first), BigInt(second));
     else notes.set(withoutNumbers(message), (notes.get(withoutNumbers(message)) ?? 0) + 1);
   };
-  const runtime = await createRuntimeWith({ board: "virtual" }, pins === "off" ? { pinner: noPins } : {});
+  const board: RuntimeOptions =
+    devices === undefined
+      ? { board: "virtual" }
+      : { board: "linux", deviceDirectories: [devices], permissions: { allow: { all: true } } };
+  const runtime = await createRuntimeWith(board, pins === "on" ? {} : { pinner: noPins });
   const storm = startForkStorm();
   try {
-    const result = runtime.runSync(await compileScript(SCRIPT), {
-      args: [seconds, mostTransfers, ...(pins === "off" ? ["read-only"] : [])],
+    const result = runtime.runSync(script ?? (await compileScript(SCRIPT)), {
+      args: [seconds, mostTransfers, ...SCRIPT_ARGUMENTS[pins]],
       onNote,
     });
     const report: TargetReport = {
@@ -96,4 +139,4 @@ async function main([seconds = "10", mostTransfers = `${NO_LIMIT}`, pins = "on"]
   }
 }
 
-void main(process.argv.slice(2));
+void main(process.argv.slice(2) as TargetArguments);

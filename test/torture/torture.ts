@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { reserveHugePages } from "../support/huge-pages";
-import { startHostility } from "./hostility";
-import type { TargetReport } from "./target";
+import { type ProvocationName, startHostility } from "./hostility";
+import type { PinChoice, TargetReport } from "./target";
 
 const TARGET = join(__dirname, "target.js");
 /** For compiling the script, for its start and for the last checks. */
@@ -15,8 +15,20 @@ export interface TortureOptions {
   /** Ends earlier after so many transfers. */
   readonly mostTransfers?: number;
   /** Without pins pages must move: a check that cannot fail shows nothing. The device then only reads. */
-  readonly pins: "on" | "off";
+  readonly pins: PinChoice;
+  /** How the kernel is provoked; absent: in every way. */
+  readonly provocations?: readonly ProvocationName[];
+  /** Absent: a virtual board transfers. */
+  readonly system?: SystemUnderTest;
   readonly onProgress?: (transfers: number, rounds: Readonly<Record<string, number>>) => void;
+}
+
+/** A system whose own devices transfer. */
+export interface SystemUnderTest {
+  /** `test/scripts/torture.ts`, compiled. */
+  readonly script: string;
+  /** The directory with the descriptions of its devices. */
+  readonly devices: string;
 }
 
 /** What the script counted. */
@@ -33,7 +45,7 @@ export interface ScriptReport {
 }
 
 export interface TortureReport extends ScriptReport, TargetReport {
-  readonly pins: "on" | "off";
+  readonly pins: PinChoice;
   readonly seconds: number;
   /** What the provocations did: completed rounds by name. */
   readonly rounds: Readonly<Record<string, number>>;
@@ -46,17 +58,18 @@ export interface TortureReport extends ScriptReport, TargetReport {
  * @throws Error with what the process said, if it failed
  */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { seconds, mostTransfers = 2 ** 31 - 1, pins, onProgress } = options;
+  const { seconds, mostTransfers = 2 ** 31 - 1, pins, provocations, system, onProgress } = options;
   const started = performance.now();
   const hugePages = reserveHugePages(HUGE_PAGES);
-  const child = spawn(process.execPath, [TARGET, `${seconds}`, `${mostTransfers}`, pins], {
+  const onSystem = system ? [system.script, system.devices] : [];
+  const child = spawn(process.execPath, [TARGET, `${seconds}`, `${mostTransfers}`, pins, ...onSystem], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const hostility = startHostility(child.pid ?? 0);
+  const hostility = startHostility(child.pid ?? 0, provocations);
   child.on("message", (transfers) => onProgress?.(Number(transfers), hostility.counts()));
   const deadline = setTimeout(() => child.kill("SIGKILL"), seconds * 1000 + GRACE_MS);
   const stop = () => child.kill("SIGKILL");

@@ -1,3 +1,4 @@
+import { allowBusMastering } from "../../devices/pci";
 import { awaitUioDevice, openUioWindow } from "../../devices/uio";
 import type { UioInterrupt } from "../../devices/uio-interrupt";
 import { checkWait, waitUntil } from "../../devices/wait";
@@ -16,13 +17,19 @@ export function uioFunctions(
   { number, done }: HostResults,
 ): HostFunctions["axiscript:uio@1"] {
   const openDevice = (name: string, note: string, shared: boolean) => {
-    const device = awaitUioDevice(sysroot, name, note, fpga.settlingMs);
+    const device = awaitUioDevice(sysroot, name, note, fpga.settlingMs, catalog);
     // What was found, not what was asked for: `uio0` is a name for anything. Its file is still closed.
     const found = { device: device.name, note: device.note };
     permissions.require({ name: "device", ...found });
     const description = catalog.describe(sysroot, device);
     if (!description) permissions.require({ name: "unchecked-dma", ...found });
-    return gate.open({ ...openUioWindow(sysroot, device, shared), shared, ...(description && { description }) });
+    const window = gate.open({
+      ...openUioWindow(sysroot, device, shared),
+      ...{ shared, ...(description && { description }) },
+    });
+    // Not before it is known to be what its description says.
+    if (device.pci && description?.dma !== "none") allowBusMastering(sysroot, device.pci);
+    return window;
   };
   const interruptOf = (window: number): UioInterrupt => {
     const interrupt = gate.interruptOf(window);

@@ -22,6 +22,7 @@ const PLANS = [
 
 /** Names of the provocations that run in processes of their own. */
 export type ProvocationName = (typeof PLANS)[number]["name"];
+export const PROVOCATION_NAMES: readonly ProvocationName[] = PLANS.map(({ name }) => name);
 
 /**
  * Starts to provoke the kernel to move pages of a process. Together the provocations use about one core. To be called

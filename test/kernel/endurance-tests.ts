@@ -1,0 +1,46 @@
+import * as assert from "uvu/assert";
+import type { Guest } from "./guest";
+import { GUEST_PACKAGE } from "./image";
+import { GUEST_DEVICES, type GuestSuite } from "./support";
+
+const TRANSFERS = 100_000;
+const DEADLINE_MS = 400_000;
+const TORTURE =
+  `node ${GUEST_PACKAGE}/dist/test/torture/main.js --seconds 6 --provocations compaction,collapse ` +
+  `--script torture.wasm --devices ${GUEST_DEVICES}`;
+
+/** What one line of a report of the torture says. */
+function numberIn(report: string, name: string): number {
+  return Number(new RegExp(`\\b${name}:? (\\d+)`).exec(report)?.[1]);
+}
+
+/** Pages that the kernel has looked at for compaction, since it was booted. */
+async function compacted(guest: Guest): Promise<number> {
+  return Number(await guest.succeed("awk '/^compact_migrate_scanned/ { print $2 }' /proc/vmstat"));
+}
+
+/** Adds tests of many transfers; the guest's AXI Proxies are bound to a driver, and its scripts are there. */
+export function addEnduranceTests({ test }: GuestSuite): void {
+  test("a hundred thousand transfers in a row are right", async (guest) => {
+    const command = `axiscript run -A --devices ${GUEST_DEVICES} transfers.wasm ${TRANSFERS}`;
+    assert.is(await guest.succeed(command, { deadlineMs: DEADLINE_MS }), `${TRANSFERS} transfers, 0 wrong\n`);
+  });
+
+  test("under compaction and collapse no byte is wrong and no page moves", async (guest) => {
+    const before = await compacted(guest);
+    const compact = "while sleep 1; do echo 1 > /proc/sys/vm/compact_memory; done & compactor=$!";
+    const report = await guest.succeed(`${compact}; ${TORTURE}; status=$?; kill $compactor; exit $status`, {
+      deadlineMs: DEADLINE_MS,
+    });
+    assert.is(numberIn(report, "wrongBytes"), 0);
+    assert.is(numberIn(report, "movedPages"), 0);
+    assert.ok(numberIn(report, "transfers") > 0, report);
+    assert.ok(numberIn(report, "collapse") > 0, report);
+    assert.ok((await compacted(guest)) > before);
+  });
+
+  test("without pins pages move, so that the check can fail", async (guest) => {
+    const report = await guest.succeed(`${TORTURE} --seconds 120 --pins until-moved`, { deadlineMs: DEADLINE_MS });
+    assert.ok(numberIn(report, "movedPages") > 0, report);
+  });
+}

@@ -1,0 +1,48 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { ManagerCore } from "../../host/board/bitstream";
+import { BusLog } from "../../host/board/bus-log";
+import { Fabric } from "../../host/board/fabric";
+import { FileMemory } from "../../host/board/file-memory";
+import { MemoryBus } from "../../host/board/memory-bus";
+import { randomNumbers } from "../../host/board/port-timing";
+import { overlayFile } from "../../host/native/memory-overlay";
+
+/** What the thread serves. */
+export interface FabricJob {
+  readonly memoryFd: number;
+  readonly memoryBytes: number;
+  /** Cores, with their register files. */
+  readonly cores: readonly (ManagerCore & { readonly fd: number; readonly lengthBytes: number })[];
+  /** Path of the record of the bus. */
+  readonly busLog: string;
+  /** Not 0: it is over. */
+  readonly state: Int32Array;
+}
+
+const SPINS = 2000;
+const SLEEP_MS = 0.05;
+const WASM_PAGE_BYTES = 65536;
+
+const { memoryFd, memoryBytes, cores, state, busLog: busLogPath } = workerData as FabricJob;
+const bus = new MemoryBus([new FileMemory(memoryFd, memoryBytes)]);
+const busLog = new BusLog(busLogPath);
+const fabric = new Fabric({ bus, faults: {}, random: randomNumbers(1), busLog });
+fabric.configure({ name: "pci", cores });
+fabric.connect(
+  cores.map(({ address, fd, lengthBytes }) => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
+    overlayFile(memory, 0, Math.min(lengthBytes, WASM_PAGE_BYTES), fd, 0);
+    const device = { name: "", nodeName: "", address, lengthBytes, interrupt: undefined, properties: new Map() };
+    return { id: "", device, registers: new Int32Array(memory.buffer, 0, lengthBytes / 4), interrupt: undefined };
+  }),
+);
+parentPort?.postMessage("serving");
+while (Atomics.load(state, 0) === 0) {
+  let active = false;
+  for (let i = 0; i < SPINS && !active; i++) active = fabric.poll();
+  fabric.settle();
+  if (active) continue;
+  busLog.flush();
+  Atomics.wait(state, 0, 0, SLEEP_MS);
+}
+busLog.close();

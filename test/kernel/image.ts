@@ -1,0 +1,98 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { PACKAGE } from "../support/cli";
+import { temporaryDirectory } from "../support/temporary";
+import type { ArchiveEntry } from "./cpio";
+import type { Kernel } from "./kernel-package";
+
+/** Where the package is in the guest. */
+export const GUEST_PACKAGE = "/opt/axiscript";
+const BUSYBOX = "/bin/busybox";
+const NODE = "/usr/bin/node";
+/** In the order in which they are loaded. */
+const MODULES = ["uio", "uio_pci_generic", "uio_cif"];
+
+/** The first process: mounts what the kernel offers, loads the modules, and has jobs run until there are no more. */
+const INIT = `#!${BUSYBOX} sh
+set -e
+export PATH=/usr/bin:/bin HOME=/root
+${BUSYBOX} --install -s /bin
+mkdir -p /dev /proc /sys /tmp /root
+mount -t devtmpfs dev /dev
+mkdir -p /dev/shm
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=1777 tmp /tmp
+ifconfig lo up
+for module in ${MODULES.join(" ")}; do insmod /lib/modules/$module.ko; done
+stty -F /dev/ttyS1 raw -echo
+node ${GUEST_PACKAGE}/dist/test/kernel/agent.js
+poweroff -f
+`;
+
+/** Users of the guest: names are looked up by scripts that people write. */
+const USERS = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n";
+const GROUPS = "root:x:0:\nuser:x:1000:\n";
+
+/** What a guest's root file system holds: busybox, this Node, the modules, the packed package, and the tests. */
+export function imageEntries(kernel: Kernel, busybox: string): ArchiveEntry[] {
+  return [
+    ...[text("/init", INIT, 0o755), text("/etc/passwd", USERS), text("/etc/group", GROUPS)],
+    ...[file(BUSYBOX, busybox), file(NODE, process.execPath)],
+    ...librariesOf(process.execPath).map((path) => file(path, path)),
+    ...MODULES.map((name) => ({ path: `/lib/modules/${name}.ko`, mode: 0o644, content: () => kernel.module(name) })),
+    ...packedPackage(),
+    ...dependencies().flatMap((directory) => tree(directory, join(GUEST_PACKAGE, relative(PACKAGE, directory)))),
+    ...tree(join(PACKAGE, "dist/test"), join(GUEST_PACKAGE, "dist/test")),
+    { path: "/usr/bin/env", mode: 0o777, target: BUSYBOX },
+    { path: "/usr/bin/axiscript", mode: 0o777, target: join(GUEST_PACKAGE, "dist/host/cli/main.js") },
+  ];
+}
+
+/** The package as `npm pack` makes it, from what was built. */
+function packedPackage(): ArchiveEntry[] {
+  const directory = temporaryDirectory();
+  succeed("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", directory);
+  const [archive = ""] = readdirSync(directory);
+  succeed("tar", "--extract", "--directory", directory, "--file", join(directory, archive));
+  return tree(join(directory, "package"), GUEST_PACKAGE);
+}
+
+/** The packages that the package needs where scripts are not compiled. */
+function dependencies(): string[] {
+  const listed = succeed("npm", "ls", "--omit=dev", "--omit=peer", "--all", "--parseable").trim().split("\n");
+  return listed.filter((path) => path !== PACKAGE && !/node_modules\/(?:assemblyscript|binaryen|long)$/.test(path));
+}
+
+/** The shared libraries of a program, its loader included, where it looks for them; none of a static one. */
+function librariesOf(program: string): string[] {
+  const { stdout } = spawnSync("ldd", [program], { encoding: "utf8" });
+  return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path);
+}
+
+function tree(directory: string, into: string): ArchiveEntry[] {
+  const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => join(directory, name));
+  const files = paths.filter((path) => statSync(path).isFile());
+  return files.map((path) => file(join(into, relative(directory, path)), path));
+}
+
+function file(path: string, source: string): ArchiveEntry {
+  return { path, mode: statSync(source).mode & 0o777, content: () => readFileSync(source) };
+}
+
+function text(path: string, content: string, mode = 0o644): ArchiveEntry {
+  return { path, mode, content: () => Buffer.from(content) };
+}
+
+function succeed(command: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: PACKAGE, encoding: "utf8" });
+  if (status === 0) return stdout;
+  throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
+}
+
+/** Where busybox is on this machine: one that needs no libraries. */
+export function findBusybox(): string | undefined {
+  return ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path) && librariesOf(path).length === 0);
+}

@@ -1,0 +1,75 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Always depends on the newest kernel of the release. */
+const METAPACKAGE = "linux-image-amd64";
+const DRIVERS = "kernel/drivers/uio";
+
+/** What is used of a kernel's package. */
+export interface Kernel {
+  /** Path of the bootable image. */
+  readonly image: string;
+  /** The bytes of a module of {@link DRIVERS}, by its name. */
+  readonly module: (name: string) => Uint8Array;
+}
+
+/**
+ * Debian's stock kernel: its package is downloaded, and the little that is needed of it unpacked, into the cache, by the
+ * digest that the package index gives. Nothing is installed.
+ *
+ * @throws Error with what is missing
+ */
+export function stockKernel(): Kernel {
+  const packageName = /Depends: (linux-image-\S+)/.exec(output("apt-cache", "depends", METAPACKAGE))?.[1];
+  if (packageName === undefined) throw new Error(`apt knows no ${METAPACKAGE}: apt-get update`);
+  const digest = /SHA256:([0-9a-f]{64})/.exec(output("apt-get", "download", "--print-uris", packageName))?.[1];
+  if (digest === undefined) throw new Error(`apt says no digest of ${packageName}: apt-get update`);
+  const directory = join(cacheDirectory(), digest);
+  if (!existsSync(directory)) unpack(packageName, directory);
+  return read(directory);
+}
+
+function read(directory: string): Kernel {
+  const [image] = readdirSync(join(directory, "boot"));
+  const [release] = readdirSync(join(directory, "lib/modules"));
+  if (image === undefined || release === undefined) throw new Error(`${directory} holds no kernel: remove it`);
+  return {
+    image: join(directory, "boot", image),
+    module: (name) => {
+      const path = join(directory, "lib/modules", release, DRIVERS, `${name}.ko`);
+      // Newer releases compress their modules.
+      return existsSync(path) ? readFileSync(path) : spawnSync("xz", ["--decompress", "--stdout", `${path}.xz`]).stdout;
+    },
+  };
+}
+
+/** A draft first: what is in the cache is whole. */
+function unpack(packageName: string, directory: string): void {
+  mkdirSync(cacheDirectory(), { recursive: true });
+  const draft = mkdtempSync(join(cacheDirectory(), "draft-"));
+  try {
+    const wanted = `./boot/vmlinuz-* './lib/modules/*/${DRIVERS}'`;
+    const unpacked = "dpkg-deb --fsys-tarfile *.deb | tar --extract --wildcards";
+    output("sh", "-ec", `cd '${draft}'; apt-get download -qq ${packageName}; ${unpacked} ${wanted}; rm *.deb`);
+    renameSync(draft, directory);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** Beside the cache of scripts, which removes what it does not know. */
+function cacheDirectory(): string {
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "axiscript-kernel");
+}
+
+/** What a command prints. */
+function output(command: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  if (status === 0) return stdout;
+  throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? stderr}`);
+}

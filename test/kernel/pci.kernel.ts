@@ -1,0 +1,150 @@
+import { readFileSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import * as assert from "uvu/assert";
+import { PACKAGE } from "../support/cli";
+import { addEnduranceTests } from "./endurance-tests";
+import type { PciCore } from "./fabric";
+import type { Guest } from "./guest";
+import { GUEST_PACKAGE } from "./image";
+import { GUEST_DEVICES, guestSuite } from "./support";
+
+const CORES: readonly PciCore[] = [
+  { kind: "axi-proxy", port: "hp", slot: 4 },
+  { kind: "axi-proxy", port: "hpc", slot: 5 },
+  { kind: "axi-proxy", port: "acp", slot: 6 },
+  { kind: "axi-traffic-gen", port: "hpc", slot: 7 },
+];
+const EDU = "0000:00:08.0";
+const SCRIPTS = ["edu", "seen-from-outside", "aim", "transfers", "torture"].map((name) => `test/scripts/${name}.ts`);
+const RUN = `axiscript run --devices ${GUEST_DEVICES} -A`;
+const USER = 1000;
+const BUS_MASTER = 1 << 2;
+
+const guestTests = guestSuite("PCI devices under the stock kernel", {
+  cores: CORES,
+  devices: ["edu,addr=8"],
+  scripts: ["examples/numpy-acceleration.ts", ...SCRIPTS],
+  files: [
+    {
+      ...{ path: `${GUEST_DEVICES}/edu.json`, mode: 0o644 },
+      content: () => readFileSync(join(PACKAGE, "test/kernel/edu.json")),
+    },
+  ],
+});
+
+const { test, run } = guestTests;
+
+/** The command register of a PCI device. */
+async function commandOf(guest: Guest, address: string): Promise<number> {
+  const text = await guest.succeed(`od -An -tu2 -j4 -N2 /sys/bus/pci/devices/${address}/config`);
+  return Number(text);
+}
+
+test("devices whose driver offers a BAR as a map have the names of their descriptions", async (guest) => {
+  const unbound = await guest.run(`${RUN} --board=linux aim.wasm own`);
+  assert.match(unbound.stderr, "echo 1af4 1110 > /sys/bus/pci/drivers/uio_pci_generic/new_id");
+  await guest.succeed('echo "1af4 1110" > /sys/bus/pci/drivers/hilscher/new_id');
+  const devices = await guest.succeed(`axiscript devices --devices ${GUEST_DEVICES}`);
+  for (const { kind, port } of CORES) {
+    assert.match(devices, `${kind === "axi-proxy" ? "AxiProxy" : "AxiTrafficGen"}:${port}\n`);
+  }
+  assert.match(await guest.succeed(`axiscript peek --devices ${GUEST_DEVICES} AxiProxy:hpc ID_REG`), "0xa8122081");
+});
+
+test("a device that others wrote takes a description alone; it interrupts, and is no bus master", async (guest) => {
+  await guest.succeed('echo "1234 11e8" > /sys/bus/pci/drivers/uio_pci_generic/new_id');
+  assert.is(
+    await guest.succeed(`${RUN} edu.wasm`),
+    "liveness 0xedcba987\nraised 1\nraised 2\nraised 3\nfactorial 3628800\ndisabled -1\n",
+  );
+  assert.is((await commandOf(guest, EDU)) & BUS_MASTER, 0);
+  const { status, stderr } = await guest.run("axiscript run -A edu.wasm");
+  assert.is(status, 1);
+  assert.match(stderr, "ERR_AXI_NO_SUCH_DEVICE");
+});
+
+test("numpy-acceleration says what it says on the virtual board, but for the FPGA manager", async (guest, fabric) => {
+  const already = fabric.transfers.length;
+  assert.is((await commandOf(guest, "0000:00:05.0")) & BUS_MASTER, 0);
+  const lines = (await guest.succeed(`${RUN} numpy-acceleration.wasm`)).trimEnd().split("\n");
+  const address = lines[5]?.split(" -> ")[1] ?? "";
+  const output = lines
+    .join("\n")
+    .replaceAll(/0x[0-9a-f]{6,}/g, "ADDRESS")
+    .replaceAll(/\d+ cycles/g, "N cycles");
+  assert.is(
+    output,
+    [
+      "No FPGA manager.",
+      "INFO:AxiProxy:id  = a8122081",
+      "INFO:AxiProxy:ver = 00000301",
+      `[${Array.from({ length: 16 }, (_, i) => i).join(", ")}]`,
+      "Data virtual addr = ADDRESS",
+      "ADDRESS -> ADDRESS",
+      "Read duration N cycles",
+      "[0, 1, 2, 3]",
+      "Write duration N cycles",
+      `[100, 200, 300, 400${", 0".repeat(12)}]`,
+    ].join("\n"),
+  );
+  const transfers = fabric.transfers.slice(already);
+  assert.equal(
+    transfers.map(({ direction, physicalAddress, response }) => [direction, String(physicalAddress), response]),
+    [
+      ["read", address, "OKAY"],
+      ["write", address, "OKAY"],
+    ],
+  );
+  assert.is((await commandOf(guest, "0000:00:05.0")) & BUS_MASTER, BUS_MASTER);
+});
+
+test("what a script says of its physical addresses is true for who looks from outside while it runs", async (guest) => {
+  let looked = false;
+  const look = (stdout: string) => {
+    if (looked || !stdout.includes("look\n")) return;
+    looked = true;
+    let at = 0;
+    for (const [, address, length] of stdout.matchAll(/segment (\d+) (\d+)/g)) {
+      const bytes = Buffer.alloc(Number(length));
+      readSync(guest.memoryFd, bytes, 0, bytes.length, Number(address));
+      const expected = Buffer.from(Array.from(bytes, (_, i) => (at + i) * 7 + ((at + i) >> 8)));
+      assert.ok(bytes.equals(expected), `segment at ${address}`);
+      writeSync(
+        guest.memoryFd,
+        bytes.map((byte) => ~byte),
+        0,
+        bytes.length,
+        Number(address),
+      );
+      at += bytes.length;
+    }
+    assert.is(at, 3 * 4096 + 128);
+  };
+  assert.match(await guest.succeed(`${RUN} seen-from-outside.wasm`, { onOutput: look }), /answered\n$/);
+});
+
+test("a transfer beside granted memory is refused, and the device sees nothing of it", async (guest, fabric) => {
+  const already = fabric.transfers.length;
+  const aims = ["before", "behind", "across", "above", "0", "0x1000000", "0xfec00000", "0x100000000"];
+  const { status, stdout, stderr } = await guest.run(
+    `node ${GUEST_PACKAGE}/dist/test/kernel/aims.js ${GUEST_DEVICES} aim.wasm ${aims.join(" ")} own`,
+  );
+  assert.is(status, 0, stderr);
+  assert.equal(JSON.parse(stdout), [...aims.map((aim) => [aim, "ERR_AXI_DMA_REFUSED"]), ["own", 0]], stderr);
+  assert.match(stderr, /written 0xbadbad\n$/);
+  assert.is(fabric.transfers.length, already + 1);
+});
+
+test("an ordinary user may be given a device, and does not see physical addresses", async (guest) => {
+  await guest.succeed("cp aim.wasm /tmp/");
+  const unable = await guest.run(`${RUN} /tmp/aim.wasm own`, { user: USER });
+  assert.match(unable.stderr, "ERR_AXI_NO_PAGE_FRAME_NUMBERS");
+  const peek = `axiscript peek --devices ${GUEST_DEVICES} AxiProxy:hpc ID_REG`;
+  assert.match((await guest.run(peek, { user: USER })).stderr, "ERR_AXI_DEVICE_ACCESS");
+  await guest.succeed("chgrp user /dev/uio1; chmod 660 /dev/uio1");
+  assert.match(await guest.succeed(peek, { user: USER }), "0xa8122081");
+});
+
+addEnduranceTests(guestTests);
+
+run();
