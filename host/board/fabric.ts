@@ -41,6 +41,11 @@ export class Fabric {
     this.#options = options;
   }
 
+  /** Whether there are registers at which software could write. */
+  get hasCores(): boolean {
+    return this.#connected.size > 0;
+  }
+
   /** Whether a core is at work by itself. */
   get underWay(): boolean {
     for (const { model } of this.#connected.values()) if (model.underWay) return true;

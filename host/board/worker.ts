@@ -15,8 +15,8 @@ import { BoardUDmaBuf } from "./u-dma-buf";
 
 /** How long the thread looks at the registers before it sleeps, while a program is using the board. */
 const SPIN_MS = 0.05;
-/** The same while a program is asking the kernel for one thing after the other. */
-const ASKED_SPIN_MS = 0.001;
+/** The same while a program is asking the kernel for one thing after the other, and before the FPGA is programmed. */
+const BRIEF_SPIN_MS = 0.001;
 /** Looks between two at the clock. */
 const LOOKS = 64;
 /** Sleep while a program is using the board, some time after, and later. */
@@ -35,7 +35,7 @@ const IDLE_KERNEL_INTERVAL_MS = 20;
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
 function serve(job: BoardJob, state: Int32Array): void {
   const { sysroot, memory, faults, seed, busLog: busLogPath } = job;
-  goFirst();
+  if (memory.of !== "this-process") goFirst();
   const files = new BoardFiles(sysroot);
   const buffer = new BoardUDmaBuf(files, job.bufferAddress);
   const bus = openBus(memory, files, buffer);
@@ -49,7 +49,8 @@ function serve(job: BoardJob, state: Int32Array): void {
   let lastServed = 0;
   let asked = false;
   while (Atomics.load(state, 0) === THREAD_STATE.serving) {
-    const active: boolean = isIdle ? fabric.poll() : spin(fabric, asked ? ASKED_SPIN_MS : SPIN_MS);
+    const spinMs = asked || !fabric.hasCores ? BRIEF_SPIN_MS : SPIN_MS;
+    const active: boolean = isIdle ? fabric.poll() : spin(fabric, spinMs);
     const now = performance.now();
     if (active || asked || fabric.underWay) lastActive = now;
     isIdle = now - lastActive >= ACTIVE_FOR_MS;
@@ -80,7 +81,10 @@ function idleSleepMs(inUse: boolean, idleForMs: number): number {
   return idleForMs < IDLE_FOR_MS ? IDLE_SLEEP_MS : LATE_SLEEP_MS;
 }
 
-/** Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. */
+/**
+ * Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. Not within a
+ * program, whose start it would delay.
+ */
 function goFirst(): void {
   try {
     setPriority(threadNumber(), constants.priority.PRIORITY_HIGHEST);
