@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeScript } from "../host/index";
 import { cProgram } from "./baselines";
 import { benchScript } from "./linked-script";
-import { comparePairs, outputOf, type Row, rowOf } from "./measure";
+import { type BenchRow, type CommandLine, comparePairs, outputOf, type Row, rowOf } from "./measure";
 
 const RUNS = 7;
 const AXISCRIPT = join(__dirname, "../host/cli/main.js");
@@ -15,40 +15,33 @@ export async function board(): Promise<Row[]> {
   try {
     const wasm = join(directory, "board.wasm");
     writeScript(await benchScript("board"), wasm);
-    const ours = (line: number) => () =>
-      Number(outputOf([process.execPath, AXISCRIPT, "run", "--board=virtual", wasm]).split("\n")[line]);
-    const baseline = (what: string) => () => Number(outputOf([cProgram("board", "-pthread"), what]));
-    const [transfer, bulk] = [
-      "AXI Proxy transfer on the virtual board",
-      "Traffic Generator, 32 MiB on the virtual board",
-    ];
+    const command: CommandLine = [process.execPath, AXISCRIPT, "run", "--board=virtual", wasm];
+    /** One of the numbers that the script prints, beside what a program in C prints. */
+    const row = (line: number, what: string, about: Pick<BenchRow, "name" | "baseline" | "unit" | "aim" | "note">) =>
+      rowOf(about.name, () =>
+        comparePairs(
+          { ...about, runs: RUNS },
+          {
+            ours: () => Number(outputOf(command).split("\n")[line]),
+            baseline: () => Number(outputOf([cProgram("board", "-pthread"), what])),
+          },
+        ),
+      );
     return [
-      rowOf(transfer, (name) =>
-        comparePairs(
-          {
-            name,
-            baseline: "two round trips between spinning threads in C",
-            unit: "µs",
-            runs: RUNS,
-            aim: { valueAtMost: 10 },
-            note: "100,000 a second are 10 µs each; the transfer, and then DONE_CLEAR, are one round trip each",
-          },
-          { ours: ours(0), baseline: baseline("handshake") },
-        ),
-      ),
-      rowOf(bulk, (name) =>
-        comparePairs(
-          {
-            name,
-            baseline: "the same bytes through /proc/self/mem in C",
-            unit: "ms",
-            runs: RUNS,
-            aim: { valueAtMost: 33.5 },
-            note: "1 GB/s is 33.5 ms",
-          },
-          { ours: ours(1), baseline: baseline("fill") },
-        ),
-      ),
+      row(0, "handshake", {
+        name: "AXI Proxy transfer on the virtual board",
+        baseline: "two round trips between spinning threads in C",
+        unit: "µs",
+        aim: { valueAtMost: 10 },
+        note: "100,000 a second are 10 µs each; the transfer, and then DONE_CLEAR, are one round trip each",
+      }),
+      row(1, "fill", {
+        name: "Traffic Generator, 32 MiB on the virtual board",
+        baseline: "the same bytes through /proc/self/mem in C",
+        unit: "ms",
+        aim: { valueAtMost: 33.5 },
+        note: "1 GB/s is 33.5 ms",
+      }),
     ];
   } finally {
     rmSync(directory, { recursive: true });

@@ -15,7 +15,7 @@ import { SharedMemoryTable } from "./shared-memory-table";
 import { PATHS } from "./paths";
 import { BoardThread } from "./thread";
 import { buildTree } from "./tree";
-import { createUDmaBufDevice, createUDmaBufFiles, uDmaBufDevice } from "./u-dma-buf";
+import { createUDmaBufDevice, createUDmaBufFiles } from "./u-dma-buf";
 
 export interface VirtualBoardOptions {
   /** Where to build the board's files. Absent: in a temporary directory. */
@@ -75,7 +75,7 @@ export class VirtualBoard {
       this.#release();
       throw error;
     }
-    const job = {
+    this.#thread.serve({
       sysroot: this.sysroot,
       memory: this.#reachedMemory(),
       faults: options.faults ?? {},
@@ -83,8 +83,7 @@ export class VirtualBoard {
       busLog,
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
-    };
-    this.#thread.serve(job, () => wakeByUse(this.sysroot));
+    });
     // A program that forgets to stop its board leaves nothing behind either.
     this.#cancelAtExit = atExit(() => this.#release());
   }
@@ -197,15 +196,6 @@ function mount(sysroot: string): KernelMount {
     throw new AxiscriptError("ERR_AXI_BOARD", `Cannot build a virtual board in ${sysroot}: ${messageOf(cause)}`, {
       cause,
     });
-  }
-}
-
-/** A board that nobody uses sleeps until somebody opens a device. */
-function wakeByUse(sysroot: string): void {
-  try {
-    closeSync(openSync(uDmaBufDevice(sysroot), "r"));
-  } catch {
-    // Its files are gone: it wakes by itself, a little later.
   }
 }
 

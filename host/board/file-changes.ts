@@ -1,21 +1,22 @@
+import { existsSync } from "node:fs";
 import { FileWatch, WATCH } from "../native/file-watch";
 import type { BoardFiles } from "./files";
 
 /** What programs do to plain files to ask the kernel for something. */
 const ASKING = WATCH.changed | WATCH.created | WATCH.gone | WATCH.movedIn;
+/** The kernel takes some 10 ms to end a watch, which is much of a short run. */
+const BEGIN_AFTER_MS = 500;
 
-/** Tells when a program has changed plain files of the board, where the kernel has watches left for this user. */
+/** Tells when a program has changed plain files of a board that has run for a while, if this user has watches left. */
 export class FileChanges {
   readonly #files: BoardFiles;
+  readonly #directories = new Set<string>();
+  readonly #beginAt = performance.now() + BEGIN_AFTER_MS;
+  #begun = false;
   #watch: FileWatch | undefined;
 
   constructor(files: BoardFiles) {
     this.#files = files;
-    try {
-      this.#watch = new FileWatch();
-    } catch {
-      // Whoever asks looks for himself.
-    }
   }
 
   /** Whether changes are told. Else it is for the caller to look again and again. */
@@ -23,13 +24,22 @@ export class FileChanges {
     return this.#watch !== undefined;
   }
 
-  /** Tells of the entries of one more directory, from now on. */
+  /** Tells of the entries of one more directory. */
   add(directory: string): void {
+    this.#directories.add(directory);
+    this.#tellOf(directory);
+  }
+
+  /** Begins to tell, if it is time. What was changed before is not told. */
+  begin(): void {
+    if (this.#begun || performance.now() < this.#beginAt) return;
+    this.#begun = true;
     try {
-      this.#watch?.add(this.#files.path(directory), ASKING);
+      this.#watch = new FileWatch();
     } catch {
-      this.close();
+      // Whoever asks goes on looking.
     }
+    for (const directory of this.#directories) if (existsSync(this.#files.path(directory))) this.#tellOf(directory);
   }
 
   /** Readable while there are changes; -1 if nobody tells. */
@@ -45,5 +55,13 @@ export class FileChanges {
   close(): void {
     this.#watch?.close();
     this.#watch = undefined;
+  }
+
+  #tellOf(directory: string): void {
+    try {
+      this.#watch?.add(this.#files.path(directory), ASKING);
+    } catch {
+      this.close();
+    }
   }
 }

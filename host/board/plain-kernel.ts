@@ -46,7 +46,10 @@ export class PlainKernel implements BoardKernel {
   }
 
   serve(): void {
-    if (!this.#changes.areTold) this.#look();
+    if (!this.#changes.areTold) {
+      this.#changes.begin();
+      this.#look();
+    }
     this.#uio.serve();
   }
 

@@ -35,7 +35,6 @@ export class BoardThread {
   readonly #serving: Promise<void>;
   readonly #cancelAtExit: () => void;
   #failure: Error | undefined;
-  #wake: () => void = () => {};
 
   private constructor() {
     this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#state.buffer });
@@ -61,9 +60,8 @@ export class BoardThread {
     return thread;
   }
 
-  /** Lets the thread serve a board. @param wake ends the thread's sleep */
-  serve(job: BoardJob, wake: () => void): void {
-    this.#wake = wake;
+  /** Lets the thread serve a board. */
+  serve(job: BoardJob): void {
     this.#worker.postMessage(job);
     this.#change(THREAD_STATE.serving);
   }
@@ -99,7 +97,6 @@ export class BoardThread {
   #end(): void {
     if (Atomics.load(this.#state, 0) >= THREAD_STATE.ended) return;
     this.#change(THREAD_STATE.stopping);
-    this.#wake();
     Atomics.wait(this.#state, 0, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
   }
 

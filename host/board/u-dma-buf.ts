@@ -24,14 +24,9 @@ export const ATTRIBUTES = {
   dma_coherent: "1",
 } as const;
 
-/** The device file, which holds the buffer's memory. */
-export function uDmaBufDevice(sysroot: string): string {
-  return join(sysroot, DEVICE);
-}
-
-/** Makes the device file. */
+/** Makes the device file, which holds the buffer's memory. */
 export function createUDmaBufDevice(sysroot: string): void {
-  const device = uDmaBufDevice(sysroot);
+  const device = join(sysroot, DEVICE);
   if (!existsSync(device)) writeFileSync(device, "", { mode: 0o600 });
   // A hole: whoever maps it allocates what is used.
   truncateSync(device, LENGTH_BYTES);

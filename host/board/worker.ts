@@ -35,13 +35,15 @@ const IDLE_KERNEL_INTERVAL_MS = 20;
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
 function serve(job: BoardJob, state: Int32Array): void {
   const { sysroot, memory, faults, seed, busLog: busLogPath } = job;
-  if (memory.of !== "this-process") goFirst();
+  // A board within a program is not to delay the program's start, nor its end.
+  const isStandalone = memory.of !== "this-process";
+  if (isStandalone) goFirst();
   const files = new BoardFiles(sysroot);
   const buffer = new BoardUDmaBuf(files, job.bufferAddress);
   const bus = openBus(memory, files, buffer);
   const busLog = busLogPath === undefined ? undefined : openBusLog(busLogPath);
   const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), busLog });
-  const use = new DeviceUse(files);
+  const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
   let lastActive = performance.now();
@@ -66,11 +68,11 @@ function serve(job: BoardJob, state: Int32Array): void {
       continue;
     }
     if (!active) busLog?.flush();
-    const sleepMs = isIdle ? idleSleepMs(use.take(), now - lastActive) : ACTIVE_SLEEP_MS;
-    asked = kernel.rest(active ? 0 : sleepMs, isIdle ? use.fd : -1);
+    const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : ACTIVE_SLEEP_MS;
+    asked = kernel.rest(active ? 0 : sleepMs, isIdle && use ? use.fd : -1);
   }
   kernel.close();
-  use.close();
+  use?.close();
   busLog?.close();
   bus.close();
   buffer.close();
@@ -81,10 +83,7 @@ function idleSleepMs(inUse: boolean, idleForMs: number): number {
   return idleForMs < IDLE_FOR_MS ? IDLE_SLEEP_MS : LATE_SLEEP_MS;
 }
 
-/**
- * Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. Not within a
- * program, whose start it would delay.
- */
+/** Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. */
 function goFirst(): void {
   try {
     setPriority(threadNumber(), constants.priority.PRIORITY_HIGHEST);
