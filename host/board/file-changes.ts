@@ -4,7 +4,7 @@ import type { BoardFiles } from "./files";
 
 /** What programs do to plain files to ask the kernel for something. */
 const ASKING = WATCH.changed | WATCH.created | WATCH.gone | WATCH.movedIn;
-/** The kernel takes some 10 ms to end a watch, which is much of a short run. */
+/** The kernel takes some 10 ms to end a watch of a directory, which is much of a short run. */
 const BEGIN_AFTER_MS = 500;
 
 /** Tells when a program has changed plain files of a board that has run for a while, if this user has watches left. */
@@ -17,28 +17,28 @@ export class FileChanges {
 
   constructor(files: BoardFiles) {
     this.#files = files;
+    try {
+      this.#watch = new FileWatch();
+    } catch {
+      // Whoever asks goes on looking.
+    }
   }
 
   /** Whether changes are told. Else it is for the caller to look again and again. */
   get areTold(): boolean {
-    return this.#watch !== undefined;
+    return this.#begun && this.#watch !== undefined;
   }
 
   /** Tells of the entries of one more directory. */
   add(directory: string): void {
     this.#directories.add(directory);
-    this.#tellOf(directory);
+    if (this.#begun) this.#tellOf(directory);
   }
 
   /** Begins to tell, if it is time. What was changed before is not told. */
   begin(): void {
     if (this.#begun || performance.now() < this.#beginAt) return;
     this.#begun = true;
-    try {
-      this.#watch = new FileWatch();
-    } catch {
-      // Whoever asks goes on looking.
-    }
     for (const directory of this.#directories) if (existsSync(this.#files.path(directory))) this.#tellOf(directory);
   }
 
