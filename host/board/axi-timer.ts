@@ -1,5 +1,5 @@
 import type { CoreModel } from "./core-model";
-import { ALL_BITS, RegisterFile } from "./register-file";
+import { ALL_BITS, RegisterFile, type WriteListener } from "./register-file";
 
 /** Registers of the first of two timers; those of the second lie 0x10 above. */
 const TCSR = 0x00;
@@ -65,7 +65,12 @@ export class AxiTimerModel implements CoreModel {
     return this.#counters.some((counter) => counter.interrupt);
   }
 
+  onWrite(listener: WriteListener): void {
+    this.#registers.onWrite(listener);
+  }
+
   poll(): boolean {
+    this.#registers.tellWrites();
     let active = false;
     for (const counter of this.#counters) {
       if (counter.hasNews) active = counter.poll(this.#now() * CYCLES_PER_MS) || active;

@@ -38,8 +38,8 @@ export interface VirtualBoardOptions {
   readonly programmingMs?: number;
   /** Seed of the transfers' durations; 1 if absent. */
   readonly seed?: number;
-  /** A file for the record of the bus: one line of JSON for each transfer that a core issued. Absent: no record. */
-  readonly busLog?: string;
+  /** A file for the record of what happens on the board, one line of JSON each. Absent: no record. */
+  readonly record?: string;
 }
 
 /**
@@ -58,15 +58,15 @@ export class VirtualBoard {
   /**
    * Builds a board and starts it. Its files are there when this returns; its thread serves them a moment later.
    *
-   * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the bus cannot be recorded
+   * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the record cannot be written
    */
   constructor(options: VirtualBoardOptions = {}) {
-    const { sysroot, keep, standalone = false, busLog } = options;
+    const { sysroot, keep, standalone = false, record } = options;
     this.#directory = sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(sysroot, keep);
     this.sysroot = this.#directory.path;
     this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
     try {
-      if (busLog !== undefined) createBusLog(busLog);
+      if (record !== undefined) createRecord(record);
       retractBoard(this.sysroot);
       this.#mount = options.kernelFiles === "fuse" ? mount(this.sysroot) : undefined;
       this.#frames = this.#build(standalone);
@@ -80,7 +80,7 @@ export class VirtualBoard {
       memory: this.#reachedMemory(),
       faults: options.faults ?? {},
       seed: options.seed ?? 1,
-      busLog,
+      record,
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
     });
@@ -200,10 +200,10 @@ function mount(sysroot: string): KernelMount {
 }
 
 /** The board's thread opens it again; what is wrong with it is better said at once. */
-function createBusLog(path: string): void {
+function createRecord(path: string): void {
   try {
     closeSync(openSync(path, "w"));
   } catch (cause) {
-    throw new AxiscriptError("ERR_AXI_IO", `Cannot record the bus in ${path}: ${messageOf(cause)}`, { cause });
+    throw new AxiscriptError("ERR_AXI_IO", `Cannot record the board in ${path}: ${messageOf(cause)}`, { cause });
   }
 }

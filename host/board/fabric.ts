@@ -1,7 +1,7 @@
 import { AxiProxyModel } from "./axi-proxy";
 import type { FabricCore, FabricDesign, ManagerCore } from "./bitstream";
 import type { BurstBus } from "./bus";
-import type { BusLog } from "./bus-log";
+import type { BoardRecord } from "./record";
 import type { CoreModel } from "./core-model";
 import type { BoardInterrupt } from "./interrupt";
 import { PortBus } from "./port";
@@ -18,14 +18,16 @@ export interface FabricOptions {
   readonly faults: Faults;
   /** Gives numbers from 0 up to, not including, 1. */
   readonly random: () => number;
-  /** Where transfers are written down. */
-  readonly busLog: BusLog | undefined;
+  /** Where transfers and writes to registers are put on record. */
+  readonly record: BoardRecord | undefined;
 }
 
 /** A core that serves a device's registers. */
 interface ConnectedCore {
   readonly registers: Int32Array;
   readonly model: CoreModel;
+  /** As the record calls it. */
+  readonly name: string;
   /** What its interrupt line ends in, while that device is there. */
   interrupt: BoardInterrupt | undefined;
 }
@@ -65,13 +67,14 @@ export class Fabric {
    * @param nodes all devices that there are
    */
   connect(nodes: readonly UioNode[]): void {
+    this.#options.record?.devices(nodes.map(({ device }) => device.nodeName));
     for (const connected of this.#connected.values()) connected.interrupt = undefined;
     for (const { device, registers, interrupt } of nodes) {
       const core = this.#cores.find(({ address }) => address === device.address);
       if (!core) continue;
       const before = this.#connected.get(device.address);
       const connected =
-        before?.registers === registers ? before : { registers, model: this.#model(core, registers), interrupt };
+        before?.registers === registers ? before : { ...this.#connect(core, registers), registers, interrupt };
       connected.interrupt = core.kind === "axi-timer" && core.interrupt === device.interrupt ? interrupt : undefined;
       this.#connected.set(device.address, connected);
     }
@@ -80,13 +83,35 @@ export class Fabric {
   /** Lets every core look at its registers. True if one of them had something to do. */
   poll(): boolean {
     let active = false;
-    for (const connected of this.#connected.values()) active = pollOne(connected) || active;
+    for (const connected of this.#connected.values()) active = this.#pollOne(connected) || active;
     return active;
+  }
+
+  #pollOne({ model, interrupt, name }: ConnectedCore): boolean {
+    let active = model.poll();
+    if (!interrupt) return active;
+    // What software wrote into the registers before it enabled or disabled the interrupt comes first: looking at the
+    // registers again after each of these writes sees to that.
+    while (interrupt.takeControl()) {
+      model.poll();
+      active = true;
+    }
+    if (!model.interrupt || !interrupt.handle()) return active;
+    this.#options.record?.interrupt(name);
+    return true;
   }
 
   /** Lets every core restore what software cannot write. */
   settle(): void {
     for (const { model } of this.#connected.values()) model.settle();
+  }
+
+  #connect(core: FabricCore, registers: Int32Array): Pick<ConnectedCore, "model" | "name"> {
+    const { record } = this.#options;
+    const model = this.#model(core, registers);
+    const name = nameOf(core);
+    if (record) model.onWrite((offset, value) => record.register({ core: name, offset, value }));
+    return { model, name };
   }
 
   /** The models that a board without the design in question never needs are loaded here. */
@@ -105,20 +130,13 @@ export class Fabric {
     return new AxiTrafficGenModel(registers, bus, new ThroughputTimer(core.port, random), faults[core.port]);
   }
 
-  #port({ kind, address, port }: ManagerCore): PortBus {
-    const { bus, busLog } = this.#options;
-    return new PortBus(bus, { port, core: `${kind}@${address.toString(16)}`, log: busLog });
+  #port(core: ManagerCore): PortBus {
+    const { bus, record } = this.#options;
+    return new PortBus(bus, { port: core.port, core: nameOf(core), record });
   }
 }
 
-function pollOne({ model, interrupt }: ConnectedCore): boolean {
-  let active = model.poll();
-  if (!interrupt) return active;
-  // What software wrote into the registers before it enabled or disabled the interrupt comes first: looking at the
-  // registers again after each of these writes sees to that.
-  while (interrupt.takeControl()) {
-    model.poll();
-    active = true;
-  }
-  return (model.interrupt && interrupt.handle()) || active;
+/** As the record calls a core: `axi-proxy@a0000000`. */
+function nameOf({ kind, address }: FabricCore): string {
+  return `${kind}@${address.toString(16)}`;
 }

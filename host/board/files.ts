@@ -2,13 +2,17 @@ import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { errnoCode } from "../errors";
 import { PATHS } from "./paths";
+import type { BoardRecord } from "./record";
 
 /** The board's files as the kernel side writes them: readers see the old text or the new one, nothing in between. */
 export class BoardFiles {
   readonly sysroot: string;
+  /** Where the kernel side also tells what it does. */
+  readonly record: BoardRecord | undefined;
 
-  constructor(sysroot: string) {
+  constructor(sysroot: string, record?: BoardRecord) {
     this.sysroot = sysroot;
+    this.record = record;
   }
 
   path(relative: string): string {
@@ -34,6 +38,7 @@ export class BoardFiles {
 
   /** A line in the kernel's log. */
   log(message: string): void {
+    this.record?.kernel(message);
     appendFileSync(this.path(PATHS.kernelLog), `[${(performance.now() / 1000).toFixed(6).padStart(12)}] ${message}\n`);
   }
 }

@@ -9,8 +9,8 @@ export interface FpgaManagerOptions {
   readonly configure: (design: FabricDesign) => void;
   /** Takes a line for the kernel's log. */
   readonly log: (message: string) => void;
-  /** Called when `state` and `status` have changed. */
-  readonly onReport?: (state: string, status: string) => void;
+  /** Called when `state` and `status` have been set. */
+  readonly onReport: (state: string, status: string) => void;
   /** How long a load stays in the state `write`; 0 if absent. */
   readonly programmingMs?: number;
 }
@@ -102,7 +102,7 @@ export class BoardFpgaManager {
   #report(state: string, status = ""): void {
     this.#state = state;
     this.#status = status;
-    this.#options.onReport?.(state, status);
+    this.#options.onReport(state, status);
   }
 }
 

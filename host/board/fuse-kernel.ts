@@ -42,6 +42,7 @@ export class FuseKernel implements BoardKernel {
       log,
       programmingMs,
       configure: (design) => fabric.configure(design),
+      onReport: (state) => files.record?.fpga(state),
     });
     const uio = new UioClass(files, kernelFiles);
     const overlays = new Overlays({ firmware, manager, uio, log, onChange: (nodes) => fabric.connect(nodes) });

@@ -34,6 +34,7 @@ export class PlainKernel implements BoardKernel {
       log,
       configure: (design) => fabric.configure(design),
       onReport: (state, status) => {
+        files.record?.fpga(state);
         files.replace(`${PATHS.fpgaManager}/status`, status);
         files.replace(`${PATHS.fpgaManager}/state`, `${state}\n`);
       },

@@ -1,5 +1,5 @@
 import type { Direction, BurstBus, BurstRun, Response } from "./bus";
-import type { BusLog } from "./bus-log";
+import type { BoardRecord } from "./record";
 import type { Port } from "./port-timing";
 
 /** The L2 cache's line. */
@@ -7,12 +7,12 @@ const ACP_LINE_BYTES = 64;
 /** One beat of the ACP's 128-bit data bus. */
 const ACP_BEAT_BYTES = 16;
 
-/** Who is on a port, and where its transfers are written down. */
+/** Who is on a port, and where that is put on record. */
 export interface PortUser {
   readonly port: Port;
-  /** As in {@link BusLog}. */
+  /** As in {@link BoardRecord}. */
   readonly core: string;
-  readonly log: BusLog | undefined;
+  readonly record: BoardRecord | undefined;
 }
 
 /** A port of the processing system: what it does not take never reaches memory, and everything is put on record. */
@@ -66,7 +66,7 @@ export class PortBus implements BurstBus {
   }
 
   #record(direction: Direction, run: BurstRun): void {
-    const { port, core, log } = this.#user;
-    log?.record({ core, port, direction, ...run });
+    const { port, core, record } = this.#user;
+    record?.transfer({ core, port, direction, ...run });
   }
 }

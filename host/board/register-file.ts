@@ -1,6 +1,9 @@
 /** Every bit of a register. */
 export const ALL_BITS = 0xffffffff;
 
+/** Is told of a register, by its offset in bytes, and what software has written there. */
+export type WriteListener = (offset: number, value: number) => void;
+
 /**
  * A core's registers, in memory that software maps and writes as it likes.
  *
@@ -17,6 +20,10 @@ export class RegisterFile {
   readonly #shown: Int32Array;
   readonly #sharedBytes: Uint8Array;
   readonly #shownBytes: Uint8Array;
+  #listener: WriteListener | undefined;
+  /** For the listener: by register, what was there when it was last told of. */
+  #told = new Int32Array(0);
+  #pulses: number | undefined;
 
   /**
    * @param shared the registers, 32 bits each
@@ -33,6 +40,31 @@ export class RegisterFile {
     for (const [offset, bits] of writable) this.#writable[offset / 4] = bits;
   }
 
+  /**
+   * From now on tells of what software writes, as far as it is noticed: of several writes to a register between two looks
+   * of the last, and of none that changes nothing.
+   *
+   * @param pulses offset of the register that is read by {@link take}: it is told of then, after all others
+   */
+  onWrite(listener: WriteListener, pulses?: number): void {
+    this.#listener = listener;
+    this.#told = this.#shared.slice();
+    this.#pulses = pulses;
+  }
+
+  /** Tells of what was written since the last time, in the order of the registers. */
+  tellWrites(): void {
+    for (let index = 0; index < this.#told.length; index++) {
+      if (index * 4 !== this.#pulses) this.#tell(index, this.#shared[index] ?? 0);
+    }
+  }
+
+  #tell(index: number, found: number): void {
+    if (found === this.#told[index]) return;
+    this.#told[index] = found;
+    this.#listener?.(index * 4, found >>> 0);
+  }
+
   /** What software sees now, as an unsigned number. */
   load(offset: number): number {
     return Atomics.load(this.#shared, offset / 4) >>> 0;
@@ -40,12 +72,20 @@ export class RegisterFile {
 
   /** What software sees now; 0 from now on. For registers whose bits are pulses. */
   take(offset: number): number {
-    return Atomics.exchange(this.#shared, offset / 4, 0) >>> 0;
+    const index = offset / 4;
+    const taken = Atomics.exchange(this.#shared, index, 0);
+    this.#tell(index, taken);
+    this.#told[index] = 0;
+    return taken >>> 0;
   }
 
   /** Shows another value, if software has not written since `found` was loaded; whether that was so. */
   replace(offset: number, found: number, value: number): boolean {
-    return Atomics.compareExchange(this.#shared, offset / 4, found | 0, value | 0) === (found | 0);
+    const index = offset / 4;
+    if (Atomics.compareExchange(this.#shared, index, found | 0, value | 0) !== (found | 0)) return false;
+    this.#tell(index, found | 0);
+    this.#told[index] = value;
+    return true;
   }
 
   /** What the core put into a register that software cannot write, as an unsigned number. */
@@ -57,18 +97,21 @@ export class RegisterFile {
   set(offset: number, value: number): void {
     this.#own[offset / 4] = value;
     this.#shown[offset / 4] = value;
+    this.#told[offset / 4] = value;
     Atomics.store(this.#shared, offset / 4, value | 0);
   }
 
   /** Puts back every bit that is not software's. Takes a fraction of a microsecond where nothing was written. */
   settle(): void {
     if (Buffer.compare(this.#sharedBytes, this.#shownBytes) === 0) return;
+    this.tellWrites();
     for (let index = 0; index < this.#shared.length; index++) {
       const found = this.#shared[index] ?? 0;
       const wanted = (found & (this.#writable[index] ?? 0)) | (this.#own[index] ?? 0);
       this.#shown[index] = wanted;
       // Software may be writing: what it writes now must not be lost.
-      if (found !== wanted) Atomics.compareExchange(this.#shared, index, found, wanted);
+      if (found === wanted) continue;
+      if (Atomics.compareExchange(this.#shared, index, found, wanted) === found) this.#told[index] = wanted;
     }
   }
 }

@@ -15,8 +15,8 @@ export interface BoardJob {
   readonly bufferAddress: number;
   /** `undefined`: the kernel's files are plain ones. */
   readonly fuse: FuseKernelOptions | undefined;
-  /** A file for the record of the bus; `undefined`: no record. */
-  readonly busLog: string | undefined;
+  /** A file for the record; `undefined`: no record. */
+  readonly record: string | undefined;
 }
 
 /** States of the one number that both threads see. A change is notified. */

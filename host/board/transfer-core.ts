@@ -1,6 +1,6 @@
 import type { Direction } from "./bus";
 import type { CoreModel } from "./core-model";
-import { ALL_BITS, RegisterFile } from "./register-file";
+import { ALL_BITS, RegisterFile, type WriteListener } from "./register-file";
 
 const STATUS = 0x10;
 const CONTROL = 0x14;
@@ -88,6 +88,10 @@ export abstract class TransferCore implements CoreModel {
     return this.#active.size > 0;
   }
 
+  onWrite(listener: WriteListener): void {
+    this.registers.onWrite(listener, CONTROL);
+  }
+
   poll(): boolean {
     const asked = this.registers.load(CONTROL);
     if (asked !== 0) this.#control(asked);
@@ -113,6 +117,7 @@ export abstract class TransferCore implements CoreModel {
     // nor a transfer under way takes the core for idle.
     const startable = this.#startable(asked);
     if (startable !== 0) this.#status(this.#readyBits(startable), 0);
+    this.registers.tellWrites();
     const pulses = asked | this.registers.take(CONTROL);
     if (pulses & DONE_CLEAR) this.#clearDone();
     const starting = startable | this.#startable(pulses);

@@ -1,7 +1,7 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { closeDescriptor } from "../native/libc";
-import type { BusLog } from "./bus-log";
+import type { BoardRecord } from "./record";
 import { Fabric } from "./fabric";
 import { DeviceUse } from "./device-use";
 import { BoardFiles } from "./files";
@@ -34,15 +34,15 @@ const IDLE_KERNEL_INTERVAL_MS = 20;
 
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
 function serve(job: BoardJob, state: Int32Array): void {
-  const { sysroot, memory, faults, seed, busLog: busLogPath } = job;
+  const { sysroot, memory, faults, seed, record: recordPath } = job;
   // A board within a program is not to delay the program's start, nor its end.
   const isStandalone = memory.of !== "this-process";
   if (isStandalone) goFirst();
-  const files = new BoardFiles(sysroot);
+  const record = recordPath === undefined ? undefined : openRecord(recordPath);
+  const files = new BoardFiles(sysroot, record);
   const buffer = new BoardUDmaBuf(files, job.bufferAddress);
   const bus = openBus(memory, files, buffer);
-  const busLog = busLogPath === undefined ? undefined : openBusLog(busLogPath);
-  const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), busLog });
+  const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), record });
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
@@ -67,15 +67,15 @@ function serve(job: BoardJob, state: Int32Array): void {
       asked = false;
       continue;
     }
-    if (!active) busLog?.flush();
+    if (!active) record?.flush();
     const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : ACTIVE_SLEEP_MS;
     asked = kernel.rest(active ? 0 : sleepMs, isIdle && use ? use.fd : -1);
   }
   kernel.close();
   use?.close();
-  busLog?.close();
   bus.close();
   buffer.close();
+  record?.close();
 }
 
 function idleSleepMs(inUse: boolean, idleForMs: number): number {
@@ -113,9 +113,9 @@ function startKernel(
   return new FuseKernel(files, fabric, bufferAddress, fuse);
 }
 
-function openBusLog(path: string): BusLog {
-  const { BusLog } = require("./bus-log") as typeof import("./bus-log");
-  return new BusLog(path);
+function openRecord(path: string): BoardRecord {
+  const { BoardRecord } = require("./record") as typeof import("./record");
+  return new BoardRecord(path);
 }
 
 const state = new Int32Array(workerData as SharedArrayBuffer);

@@ -10,26 +10,27 @@ export const BOARD_OPTIONS = {
     describe:
       "Let cores of the virtual board misbehave: PORT:never-ready, PORT:never-done or PORT:slow; PORT is hp, hpc or acp",
   },
-  "bus-log": {
+  record: {
     string: true,
-    describe: "Record every transfer on the virtual board's bus in this file, as lines of JSON",
+    describe:
+      "Record what happens on the virtual board in this file, as lines of JSON: transfers, writes to registers, kernel events",
   },
   seed: { number: true, describe: "Seed of the virtual board's transfer durations [default: 1]" },
 } as const satisfies Record<string, Options>;
 
 interface BoardFlags {
   readonly fault?: readonly string[] | undefined;
-  readonly "bus-log"?: string | undefined;
+  readonly record?: string | undefined;
   readonly seed?: number | undefined;
 }
 
 const FAULT = /^(hp|hpc|acp):(never-ready|never-done|slow)$/;
 
 /** What {@link BOARD_OPTIONS} mean for the library. */
-export function boardOptions({ fault = [], "bus-log": busLog, seed }: BoardFlags) {
+export function boardOptions({ fault = [], record, seed }: BoardFlags) {
   return {
     faults: parseFaults(fault),
-    ...(busLog === undefined ? {} : { busLog }),
+    ...(record === undefined ? {} : { record }),
     ...(seed === undefined ? {} : { seed }),
   };
 }

@@ -33,11 +33,11 @@ export interface RuntimeOptions extends CompileOptions {
   /** Directories with device descriptions of the user's own, which come before those of the package. */
   readonly deviceDirectories?: readonly string[];
   /**
-   * A file for the record of the virtual board's bus, made anew: one line of JSON for each transfer that a core issued,
-   * `{"core":"axi-proxy@a0010000","port":"hpc","direction":"write","physicalAddress":"0x137302580","lengthBytes":64,"response":"OKAY"}`.
-   * It is complete when the runtime is closed.
+   * A file for the record of what happens on the virtual board, made anew, one line of JSON each: transfers on the bus,
+   * writes to registers, and what the kernel has to say. It is complete when the runtime is closed. docs/record.md
+   * describes the lines.
    */
-  readonly busLog?: string;
+  readonly record?: string;
   /** What keeps pages in place; absent: the best mechanism that this process may use. */
   readonly pinMechanism?: PinMechanism;
   /** What scripts may do, unless a run says otherwise; absent: everything on a virtual board, nothing on real hardware. */
@@ -131,7 +131,7 @@ export interface Runtime {
  * Importing the package throws ERR_AXI_UNSUPPORTED_PLATFORM on other systems than Linux on x86-64 and arm64.
  *
  * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
- *   a seed out of range, a record of the bus of a real system, or settings of a board that is already running;
+ *   a seed out of range, a record of a real system, or settings of a board that is already running;
  *   ERR_AXI_IO if the bus cannot be recorded
  * @example
  * import { createRuntime } from "axiscript";
@@ -173,10 +173,10 @@ export async function createRuntimeWith(
     );
   }
   const kind = choice === "auto" ? chooseBoard(options) : choice;
-  if (options.busLog !== undefined && kind === "linux") {
+  if (options.record !== undefined && kind === "linux") {
     throw new AxiscriptError(
       "ERR_AXI_USAGE",
-      `Cannot record the bus in ${options.busLog}: only a virtual board shows its bus, and this is the real system.`,
+      `Cannot record the board in ${options.record}: only a virtual board shows what happens on it, and this is the real system.`,
     );
   }
   const virtual = kind === "virtual" ? useVirtualBoard(options) : undefined;

@@ -4,7 +4,7 @@ import { checkSeed } from "./virtual-board";
 /** What {@link startBoard} takes. */
 export interface BoardOptions extends Pick<
   VirtualBoardOptions,
-  "faults" | "seed" | "busLog" | "overlayErrors" | "programmingMs"
+  "faults" | "seed" | "record" | "overlayErrors" | "programmingMs"
 > {
   /** Where to build the board; absent: a temporary directory. */
   readonly sysroot?: string;
@@ -44,8 +44,8 @@ export interface StandaloneBoard {
  *
  * The program does not end before the board is stopped.
  *
- * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range; ERR_AXI_IO if the bus
- *   cannot be recorded
+ * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range; ERR_AXI_IO if the record
+ *   cannot be written
  * @example
  * import { startBoard } from "axiscript";
  *

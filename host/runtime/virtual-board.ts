@@ -19,7 +19,7 @@ export interface UsedBoard {
  * Uses the board that runs in a directory, or else builds one.
  *
  * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
- *   settings that a running board does not take any more; ERR_AXI_IO if the bus cannot be recorded
+ *   settings that a running board does not take any more; ERR_AXI_IO if the record cannot be written
  */
 export function useVirtualBoard(options: VirtualBoardOptions): UsedBoard {
   try {
@@ -43,11 +43,11 @@ export function checkSeed(seed: number | undefined): void {
   );
 }
 
-function checkSettings({ seed, faults = {}, busLog }: VirtualBoardOptions, sysroot: string): void {
+function checkSettings({ seed, faults = {}, record }: VirtualBoardOptions, sysroot: string): void {
   const asked = [
     ...(seed === undefined ? [] : ["a seed"]),
     ...(Object.keys(faults).length === 0 ? [] : ["faults"]),
-    ...(busLog === undefined ? [] : ["a record of the bus"]),
+    ...(record === undefined ? [] : ["a record"]),
   ];
   if (asked.length === 0) return;
   throw new AxiscriptError(

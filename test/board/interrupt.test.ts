@@ -59,7 +59,7 @@ function timerFabric(wiredTo: number | undefined) {
     throw new Error("the timer does not use the bus");
   };
   const bus: BurstBus = { read: never, write: never, readBursts: never, writeBursts: never };
-  const fabric = new Fabric({ bus, faults: {}, random: () => 0, busLog: undefined });
+  const fabric = new Fabric({ bus, faults: {}, random: () => 0, record: undefined });
   fabric.configure({ name: "t", cores: [{ kind: "axi-timer", address: 0xa0080000, interrupt: 89 }] });
   const { page, line } = interrupt();
   const registers = new Int32Array(1024);

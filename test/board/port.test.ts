@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BurstBus, BurstRun, Response } from "../../host/board/bus";
-import { BusLog } from "../../host/board/bus-log";
+import { BoardRecord } from "../../host/board/record";
 import { PortBus } from "../../host/board/port";
 import type { Port } from "../../host/board/port-timing";
 import { temporaryDirectory } from "../support/temporary";
@@ -45,9 +45,9 @@ class Memory implements BurstBus {
 
 function portOf(port: Port) {
   const memory = new Memory();
-  const path = join(temporaryDirectory(), "bus.jsonl");
-  const log = new BusLog(path);
-  const bus = new PortBus(memory, { port, core: "a-core@a0000000", log });
+  const path = join(temporaryDirectory(), "record.jsonl");
+  const log = new BoardRecord(path);
+  const bus = new PortBus(memory, { port, core: "a-core@a0000000", record: log });
   const lines = () => {
     log.flush();
     return readFileSync(path, "utf8").trimEnd().split("\n");

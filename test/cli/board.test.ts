@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createRuntime } from "../../host/index";
+import { parseTransfers } from "../support/bus-record";
 import { axiscript, boardsOf } from "../support/cli";
 import { rejectsWith } from "../support/expect";
 import { canDropSysAdmin, seesPageFrames, testWhere, WITHOUT_SYS_ADMIN } from "../support/rights";
@@ -56,7 +57,7 @@ test("says to people where it is and how to use it", async () => {
   assert.match(stdout, `axiscript run --sysroot ${sysroot} SCRIPT.ts`);
   assert.match(stdout, "Nothing of it stays");
   const help = await axiscript(["board", "--help"]);
-  assert.match(help.stdout, /--keep[\s\S]*--fault[\s\S]*--bus-log[\s\S]*--seed[\s\S]*--json[\s\S]*Examples:/);
+  assert.match(help.stdout, /--keep[\s\S]*--fault[\s\S]*--record[\s\S]*--seed[\s\S]*--json[\s\S]*Examples:/);
 });
 
 test("what is left at the end: what was there before, what --keep asks for, what held a board", async () => {
@@ -172,11 +173,11 @@ testFrames("a runtime uses the board, its devices can be listed, and it stays", 
 
 test("what a running board does not take any more is an error", async () => {
   const board = await startBoardProcess();
-  const busLog = join(temporaryDirectory(), "bus.log");
+  const record = join(temporaryDirectory(), "record.jsonl");
   for (const [flags, what] of [
     [["--seed=3"], "a seed"],
     [["--fault", "hp:slow"], "faults"],
-    [["--bus-log", busLog], "a record of the bus"],
+    [["--record", record], "a record"],
   ] as const) {
     const { status, stderr } = await axiscript([
       ...["run", "--board=virtual", "--sysroot", board.sysroot, ...flags],
@@ -185,13 +186,13 @@ test("what a running board does not take any more is an error", async () => {
     assert.is(status, 2);
     assert.match(stderr, new RegExp(`^ERR_AXI_USAGE: Cannot give ${what} to the virtual board .*already running`));
   }
-  assert.not(existsSync(busLog));
+  assert.not(existsSync(record));
   await board.end();
 });
 
-testFrames("faults and the record of the bus are the board's own", async () => {
-  const busLog = join(temporaryDirectory(), "bus.log");
-  const board = await startBoardProcess(["--fault", "hp:never-done", "--bus-log", busLog, "--seed", "7"]);
+testFrames("faults and the record are the board's own", async () => {
+  const record = join(temporaryDirectory(), "record.jsonl");
+  const board = await startBoardProcess(["--fault", "hp:never-done", "--record", record, "--seed", "7"]);
   const run = (port: string) => axiscript(["run", "--board=virtual", "--sysroot", board.sysroot, scriptFor(port), "1"]);
   const stuck = await run("hp");
   assert.match(stuck.stderr, /ERR_AXI_TRANSFER_TIMEOUT/);
@@ -199,9 +200,9 @@ testFrames("faults and the record of the bus are the board's own", async () => {
   const { stdout, stderr } = await run("hpc");
   assert.is(stdout, "20\n", stderr);
   await board.end();
-  const lines = readFileSync(busLog, "utf8").trim().split("\n");
-  assert.is(lines.length, 40);
-  assert.ok(lines.every((line) => line.includes('"port":"hpc"') && line.includes('"response":"OKAY"')));
+  const transfers = parseTransfers(readFileSync(record, "utf8"));
+  assert.is(transfers.length, 40);
+  assert.ok(transfers.every(({ port, response }) => port === "hpc" && response === "OKAY"));
 });
 
 testWhere(

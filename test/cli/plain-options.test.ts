@@ -14,7 +14,7 @@ const PLAIN = [
   "--timeout=1s --timeout=2s --board=linux --board=virtual script.wasm",
   "--fault hpc:slow --fault=hp:never-done --devices a --devices b script.ts",
   "--seed 7 --pin=mlock --optimize=3 -O s script.ts",
-  "--stack-trace -P profile.json --audit=a=b.jsonl --bus-log bus.jsonl script.ts",
+  "--stack-trace -P profile.json --audit=a=b.jsonl --record record.jsonl script.ts",
   "--sysroot /tmp/board --profile 1.0 ../a/b.wasm",
 ];
 

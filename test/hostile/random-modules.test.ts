@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AxiscriptError, createRuntime, type Runtime } from "../../host/index";
-import { parseBusLog, type RecordedTransfer } from "../support/bus-record";
+import { parseTransfers, type RecordedTransfer } from "../support/bus-record";
 import { boardsOf } from "../support/cli";
 import { GrantedRanges } from "../support/granted-ranges";
 import { Random, scaled } from "../support/random";
@@ -39,7 +39,7 @@ async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
 /** A board, its record, and a script that only has memory on it. */
 class Range {
   readonly #runtime: Runtime;
-  readonly #busLog: string;
+  readonly #record: string;
   readonly #stream = openSync("/dev/null", "r+");
   readonly #fifo = join(temporaryDirectory(), "stdin");
   readonly #wake: number;
@@ -48,9 +48,9 @@ class Range {
   /** Of the record's lines: the first is the first mark. */
   #taken = 1;
 
-  private constructor(runtime: Runtime, busLog: string, bystander: string, marker: string) {
+  private constructor(runtime: Runtime, record: string, bystander: string, marker: string) {
     this.#runtime = runtime;
-    this.#busLog = busLog;
+    this.#record = record;
     this.#marker = marker;
     spawnSync("mkfifo", [this.#fifo]);
     this.#wake = openSync(this.#fifo, "r+");
@@ -61,13 +61,13 @@ class Range {
   }
 
   static async make(design: Place["design"]): Promise<Range> {
-    const busLog = join(temporaryDirectory(), "bus.log");
+    const record = join(temporaryDirectory(), "record.jsonl");
     const bystander = temporaryFile("bystander.wasm", await tameScript({ design, port: "acp" }, BYSTANDER));
     const marker = temporaryFile("marker.wasm", await tameScript({ design, port: "hp" }, ONE_TRANSFER));
-    const runtime = await createRuntime({ board: "virtual", busLog });
+    const runtime = await createRuntime({ board: "virtual", record });
     // Programs the FPGA, too, for both.
     await runtime.run(marker);
-    return new Range(runtime, busLog, bystander, marker);
+    return new Range(runtime, record, bystander, marker);
   }
 
   /** Runs a script; what came of it, and no transfer where it was granted nothing. */
@@ -112,8 +112,8 @@ class Range {
     await this.#runtime.run(this.#marker);
     const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
-      const text = readFileSync(this.#busLog, "utf8");
-      const fresh = parseBusLog(text.slice(0, text.lastIndexOf("\n") + 1)).slice(this.#taken);
+      const text = readFileSync(this.#record, "utf8");
+      const fresh = parseTransfers(text.slice(0, text.lastIndexOf("\n") + 1)).slice(this.#taken);
       const mark = fresh.findIndex(({ port }) => port === "hp");
       if (mark >= 0) {
         this.#taken += mark + 1;

@@ -369,13 +369,13 @@ for (const [index, ip] of IPS.entries()) {
   test(`${ip.name}: starts go through exactly for granted memory, and nothing else is on the bus`, async () => {
     const random = new Random(index);
     const stream = openSync("/dev/null", "r+");
-    const busLog = join(temporaryDirectory(), "bus.log");
-    const board = new VirtualBoard({ busLog });
+    const path = join(temporaryDirectory(), "record.jsonl");
+    const board = new VirtualBoard({ record: path });
     new FpgaManager(new Sysroot(board.sysroot)).program(...firmwareOf(ip.design));
     const ids = { hpc: "uio1", acp: "uio2" };
     const registersOf = (port: keyof typeof ids) =>
       readFileSync(join(board.sysroot, "dev", ids[port])).subarray(0, 0x100);
-    const record = new BusRecord(board, busLog, ip.name, ip.markingCore, stream);
+    const record = new BusRecord(board, path, ip.name, ip.markingCore, stream);
     const bystander = new HostInstance(board, { stream });
     bystander.memory.bytes.fill(PATTERN);
     bystander.deviceMemory.translate(0, bystander.memory.bytes.byteLength);

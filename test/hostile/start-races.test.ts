@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compileScript, type CompiledScript, createRuntime, type Runtime } from "../../host/index";
-import { parseBusLog } from "../support/bus-record";
+import { parseTransfers } from "../support/bus-record";
 import { axiscript } from "../support/cli";
 import { rejectsWith } from "../support/expect";
 import { WITH_PROXY } from "../support/run-script";
@@ -82,8 +82,8 @@ function start(runtime: Runtime, script: CompiledScript, args: readonly string[]
 /** On a board that is programmed: `attack` is called with the victim's address until the victim is done, and some times at least. */
 async function underAttack(attack: (runtime: Runtime, target: string, round: number) => Promise<string[]>) {
   const [victimScript] = await scripts();
-  const busLog = join(temporaryDirectory(), "bus.log");
-  const runtime = await createRuntime({ board: "virtual", busLog });
+  const record = join(temporaryDirectory(), "record.jsonl");
+  const runtime = await createRuntime({ board: "virtual", record });
   const allowed = new Set<number>();
   let attacks = 0;
   try {
@@ -104,7 +104,7 @@ async function underAttack(attack: (runtime: Runtime, target: string, round: num
   } finally {
     await runtime.close();
   }
-  const transfers = parseBusLog(readFileSync(busLog, "utf8"));
+  const transfers = parseTransfers(readFileSync(record, "utf8"));
   const astray = transfers.filter(
     ({ physicalAddress, lengthBytes, response }) =>
       !allowed.has(physicalAddress) || lengthBytes !== LINE_BYTES || response !== "OKAY",

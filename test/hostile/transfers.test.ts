@@ -48,14 +48,14 @@ class Range {
   readonly #hosts: HostInstance[] = [];
 
   constructor(device: "AxiProxy" | "AxiTrafficGen") {
-    const busLog = join(temporaryDirectory(), "bus.log");
+    const record = join(temporaryDirectory(), "record.jsonl");
     this.device = device;
-    this.board = new VirtualBoard({ busLog });
+    this.board = new VirtualBoard({ record });
     const isProxy = device === "AxiProxy";
     const fpga = new FpgaManager(new Sysroot(this.board.sysroot));
     fpga.program(...firmwareOf(isProxy ? "axi_proxy" : "axi_traffic_gen"));
     const core = isProxy ? "axi-proxy@a0000000" : "axi-traffic-gen@a0040000";
-    this.record = new BusRecord(this.board, busLog, device, core, this.stream);
+    this.record = new BusRecord(this.board, record, device, core, this.stream);
   }
 
   /** A script of its own: its memory has the pattern. */

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { ManagerCore } from "../../host/board/bitstream";
-import { BusLog } from "../../host/board/bus-log";
+import { BoardRecord } from "../../host/board/record";
 import { Fabric } from "../../host/board/fabric";
 import { FileMemory } from "../../host/board/file-memory";
 import { MemoryBus } from "../../host/board/memory-bus";
@@ -14,7 +14,7 @@ export interface FabricJob {
   /** Cores, with their register files. */
   readonly cores: readonly (ManagerCore & { readonly fd: number; readonly lengthBytes: number })[];
   /** Path of the record of the bus. */
-  readonly busLog: string;
+  readonly record: string;
   /** Not 0: it is over. */
   readonly state: Int32Array;
 }
@@ -23,10 +23,10 @@ const SPINS = 2000;
 const SLEEP_MS = 0.05;
 const WASM_PAGE_BYTES = 65536;
 
-const { memoryFd, memoryBytes, cores, state, busLog: busLogPath } = workerData as FabricJob;
+const { memoryFd, memoryBytes, cores, state, record: recordPath } = workerData as FabricJob;
 const bus = new MemoryBus([new FileMemory(memoryFd, memoryBytes)]);
-const busLog = new BusLog(busLogPath);
-const fabric = new Fabric({ bus, faults: {}, random: randomNumbers(1), busLog });
+const record = new BoardRecord(recordPath);
+const fabric = new Fabric({ bus, faults: {}, random: randomNumbers(1), record });
 fabric.configure({ name: "pci", cores });
 fabric.connect(
   cores.map(({ address, fd, lengthBytes }) => {
@@ -42,7 +42,7 @@ while (Atomics.load(state, 0) === 0) {
   for (let i = 0; i < SPINS && !active; i++) active = fabric.poll();
   fabric.settle();
   if (active) continue;
-  busLog.flush();
+  record.flush();
   Atomics.wait(state, 0, 0, SLEEP_MS);
 }
-busLog.close();
+record.close();

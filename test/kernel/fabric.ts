@@ -2,7 +2,8 @@ import { closeSync, ftruncateSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ManagerCore } from "../../host/board/bitstream";
-import type { BusTransfer } from "../../host/board/bus-log";
+import type { BusTransfer } from "../../host/board/record";
+import { parseTransfers } from "../support/bus-record";
 import { createMemoryFile, MFD_CLOEXEC } from "../../host/native/libc";
 import type { FabricJob } from "./fabric-worker";
 
@@ -29,7 +30,7 @@ export class GuestFabric {
   readonly registerFiles: readonly { readonly fd: number; readonly lengthBytes: number; readonly slot: number }[];
   readonly #cores: readonly PciCore[];
   readonly #state = new Int32Array(new SharedArrayBuffer(4));
-  readonly #busLogFd = createMemoryFile("bus-log", MFD_CLOEXEC);
+  readonly #recordFd = createMemoryFile("record", MFD_CLOEXEC);
   #worker: Worker | undefined;
 
   constructor(cores: readonly PciCore[]) {
@@ -51,19 +52,18 @@ export class GuestFabric {
       ...{ kind: core.kind, port: core.port, address: core.slot * REGISTER_BYTES },
       ...{ fd: this.registerFiles[index]?.fd ?? -1, lengthBytes: REGISTER_BYTES },
     }));
-    const workerData: FabricJob = { memoryFd, memoryBytes, cores, state: this.#state, busLog: this.#busLog };
+    const workerData: FabricJob = { memoryFd, memoryBytes, cores, state: this.#state, record: this.#record };
     const worker = (this.#worker = new Worker(join(__dirname, "fabric-worker.js"), { workerData }));
     await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
   }
 
   /** What the cores have asked of the bus so far; complete where they have been idle for a moment. */
   get transfers(): BusTransfer[] {
-    const lines = readFileSync(this.#busLog, "utf8").split("\n").filter(Boolean);
-    return lines.map((line) => JSON.parse(line) as BusTransfer);
+    return parseTransfers(readFileSync(this.#record, "utf8"));
   }
 
-  get #busLog(): string {
-    return `/proc/self/fd/${this.#busLogFd}`;
+  get #record(): string {
+    return `/proc/self/fd/${this.#recordFd}`;
   }
 
   /** Ends the cores, before the guest's memory is gone. */
@@ -71,6 +71,6 @@ export class GuestFabric {
     const worker = this.#worker;
     Atomics.store(this.#state, 0, 1);
     if (worker) await new Promise((resolve) => worker.once("exit", resolve));
-    for (const fd of [this.#busLogFd, ...this.registerFiles.map(({ fd }) => fd)]) closeSync(fd);
+    for (const fd of [this.#recordFd, ...this.registerFiles.map(({ fd }) => fd)]) closeSync(fd);
   }
 }

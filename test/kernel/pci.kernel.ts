@@ -89,10 +89,10 @@ test("numpy-acceleration says what it says on the virtual board, but for the FPG
   );
   const transfers = fabric.transfers.slice(already);
   assert.equal(
-    transfers.map(({ direction, physicalAddress, response }) => [direction, String(physicalAddress), response]),
+    transfers.map(({ direction, physicalAddress, response }) => [direction, physicalAddress, response]),
     [
-      ["read", address, "OKAY"],
-      ["write", address, "OKAY"],
+      ["read", Number(address), "OKAY"],
+      ["write", Number(address), "OKAY"],
     ],
   );
   assert.is((await commandOf(guest, "0000:00:05.0")) & BUS_MASTER, BUS_MASTER);

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import type { BusTransfer } from "../../host/board/bus-log";
+import type { BusTransfer } from "../../host/board/record";
 import type { VirtualBoard } from "../../host/board/board";
 import { waitUntil } from "../../host/devices/wait";
 import { HostInstance } from "./host-instance";
@@ -17,12 +17,25 @@ const DONE_CLEAR = 0x100;
 /** A transfer as the record of a board's bus has it. */
 export type RecordedTransfer = BusTransfer;
 
-/** Reads the record of a bus: one transfer a line. */
-export function parseBusLog(text: string): RecordedTransfer[] {
+/** A line of a board's record. */
+export interface RecordLine extends Omit<BusTransfer, "physicalAddress"> {
+  readonly event: string;
+  readonly time: number;
+  readonly cycle: number;
+  readonly physicalAddress: string;
+}
+
+/** Reads a board's record. */
+export function parseRecord<Line = RecordLine>(text: string): Line[] {
   const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => {
-    const transfer = JSON.parse(line) as Omit<BusTransfer, "physicalAddress"> & { physicalAddress: string };
-    return { ...transfer, physicalAddress: Number(transfer.physicalAddress) };
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+/** The transfers that a board's record has. */
+export function parseTransfers(text: string): RecordedTransfer[] {
+  const transfers = parseRecord(text).filter(({ event }) => event === "transfer");
+  return transfers.map(({ core, port, direction, physicalAddress, lengthBytes, response }) => {
+    return { core, port, direction, physicalAddress: Number(physicalAddress), lengthBytes, response };
   });
 }
 
@@ -88,7 +101,7 @@ export class BusRecord {
       count = readSync(this.#fd, this.#buffer);
       this.#text += this.#buffer.toString("latin1", 0, count);
     }
-    const transfers = parseBusLog(this.#text.slice(0, this.#text.lastIndexOf("\n") + 1));
+    const transfers = parseTransfers(this.#text.slice(0, this.#text.lastIndexOf("\n") + 1));
     this.#text = this.#text.slice(this.#text.lastIndexOf("\n") + 1);
     return transfers;
   }
