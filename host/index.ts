@@ -4,6 +4,7 @@ import { checkPlatform } from "./platform";
 checkPlatform(process);
 
 export type { Faults } from "./board/fabric";
+export type { Coherency } from "./board/main-memory";
 export type { Port } from "./board/port-timing";
 export type {
   DeviceDescription,

@@ -7,6 +7,7 @@ import { BoardDirectory } from "./directory";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
 import type { KernelMount } from "./kernel-mount";
+import type { Coherency } from "./main-memory";
 import type { ReachedMemory } from "./open-bus";
 import type { OverlayErrors } from "./overlay-attributes";
 import { createPagemap, linkPagemap, type PageFrames } from "./page-frames";
@@ -38,6 +39,11 @@ export interface VirtualBoardOptions {
   readonly programmingMs?: number;
   /** Seed of the transfers' durations; 1 if absent. */
   readonly seed?: number;
+  /**
+   * `relaxed` if absent: devices and scripts see the same memory. `strict`: a port that does not snoop the processor's
+   * caches (HP; HPC without the side band for it) sees what was synchronised, and nothing else, as it may on hardware.
+   */
+  readonly coherency?: Coherency;
   /** A file for the record of what happens on the board, one line of JSON each. Absent: no record. */
   readonly record?: string;
 }
@@ -69,7 +75,7 @@ export class VirtualBoard {
       if (record !== undefined) createRecord(record);
       retractBoard(this.sysroot);
       this.#mount = options.kernelFiles === "fuse" ? mount(this.sysroot) : undefined;
-      this.#frames = this.#build(standalone);
+      this.#frames = this.#build(options);
       this.#thread = takeThread();
     } catch (error) {
       this.#release();
@@ -80,6 +86,7 @@ export class VirtualBoard {
       memory: this.#reachedMemory(),
       faults: options.faults ?? {},
       seed: options.seed ?? 1,
+      strictCoherency: options.coherency === "strict",
       record,
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
@@ -143,14 +150,14 @@ export class VirtualBoard {
     }
   }
 
-  #build(standalone: boolean): PageFrames {
+  #build({ standalone = false, coherency }: VirtualBoardOptions): PageFrames {
     const plain = this.#mount?.fd === undefined;
     try {
       if (plain) buildTree(this.sysroot);
       const pagemap = join(this.sysroot, PATHS.pagemap);
       const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
       createUDmaBufDevice(this.sysroot);
-      if (plain) createUDmaBufFiles(this.sysroot, frames.deviceBufferAddress);
+      if (plain) createUDmaBufFiles(this.sysroot, frames.deviceBufferAddress, coherency !== "strict");
       return frames;
     } catch (cause) {
       throw new AxiscriptError(

@@ -1,12 +1,13 @@
 import { AxiProxyModel } from "./axi-proxy";
 import type { FabricCore, FabricDesign, ManagerCore } from "./bitstream";
 import type { BurstBus } from "./bus";
+import type { MainMemory } from "./main-memory";
 import type { BoardRecord } from "./record";
 import type { CoreModel } from "./core-model";
 import type { BoardInterrupt } from "./interrupt";
-import { PortBus } from "./port";
+import { PortBus, snoops } from "./port";
 import { type Port, PortTimer } from "./port-timing";
-import type { Fault } from "./transfer-core";
+import { type Fault, sideBandOf } from "./transfer-core";
 import type { UioNode } from "./uio-class";
 
 /** Faults by the port of the cores that have them. */
@@ -15,6 +16,8 @@ export type Faults = Partial<Record<Port, Fault>>;
 /** What the cores have in common. */
 export interface FabricOptions {
   readonly bus: BurstBus;
+  /** What ports see that do not snoop the processor's caches; absent: what the processor sees. */
+  readonly mainMemory?: MainMemory | undefined;
   readonly faults: Faults;
   /** Gives numbers from 0 up to, not including, 1. */
   readonly random: () => number;
@@ -121,7 +124,7 @@ export class Fabric {
       const { AxiTimerModel } = require("./axi-timer") as typeof import("./axi-timer");
       return new AxiTimerModel(registers);
     }
-    const bus = this.#port(core);
+    const bus = this.#port(core, registers);
     if (core.kind === "axi-proxy") {
       return new AxiProxyModel(registers, bus, new PortTimer(core.port, random), faults[core.port]);
     }
@@ -130,9 +133,16 @@ export class Fabric {
     return new AxiTrafficGenModel(registers, bus, new ThroughputTimer(core.port, random), faults[core.port]);
   }
 
-  #port(core: ManagerCore): PortBus {
-    const { bus, record } = this.#options;
-    return new PortBus(bus, { port: core.port, core: nameOf(core), record });
+  #port(core: ManagerCore, registers: Int32Array): PortBus {
+    const { record } = this.#options;
+    return new PortBus(this.#memory(core.port, registers), { port: core.port, core: nameOf(core), record });
+  }
+
+  #memory(port: Port, registers: Int32Array): BurstBus {
+    const { bus, mainMemory } = this.#options;
+    if (!mainMemory) return bus;
+    const { PortMemory } = require("./port-memory") as typeof import("./port-memory");
+    return new PortMemory({ seen: bus, main: mainMemory, snoops: () => snoops(port, sideBandOf(registers)) });
   }
 }
 

@@ -12,7 +12,7 @@ import { type OverlayErrors, overlaysDirectory } from "./overlay-attributes";
 import { Overlays } from "./overlays";
 import { PATHS } from "./paths";
 import { BASE_TREE } from "./tree";
-import { NAME as U_DMA_BUF } from "./u-dma-buf";
+import { type BoardUDmaBuf, NAME as U_DMA_BUF } from "./u-dma-buf";
 import { uDmaBufAttributes } from "./u-dma-buf-attributes";
 import { UioClass } from "./uio-class";
 
@@ -31,7 +31,7 @@ const MANAGER_DEVICE = "firmware:zynqmp-firmware:pcap/fpga_manager/fpga0";
 export class FuseKernel implements BoardKernel {
   readonly #server: FuseServer;
 
-  constructor(files: BoardFiles, fabric: Fabric, bufferAddress: number, options: FuseKernelOptions) {
+  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf, options: FuseKernelOptions) {
     hideMount(files.path("sys"));
     const { fd, overlayErrors, programmingMs } = options;
     const log = (message: string) => files.log(message);
@@ -53,7 +53,7 @@ export class FuseKernel implements BoardKernel {
       [PATHS.fpgaManager]: new Link(`../../devices/platform/${MANAGER_DEVICE}`),
       [PATHS.fpgaDebug]: new Directory({ image: text(() => manager.readBack()) }),
       [PATHS.uioClass]: new Directory(),
-      [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(bufferAddress),
+      [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(buffer),
       [`sys/class/udmabuf/${U_DMA_BUF}`]: new Link(`../u-dma-buf/${U_DMA_BUF}`),
       [PATHS.firmwareParameters]: new Directory({ path: searchPath(firmware) }),
       [PATHS.baseTree]: new Directory(

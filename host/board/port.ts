@@ -7,6 +7,29 @@ const ACP_LINE_BYTES = 64;
 /** One beat of the ACP's 128-bit data bus. */
 const ACP_BEAT_BYTES = 16;
 
+/** How a transfer is marked. */
+export interface SideBand {
+  /** AxCACHE, 4 bits. */
+  readonly cache: number;
+  /** AxPROT, 3 bits. */
+  readonly prot: number;
+}
+
+/** Of AxCACHE, the bits that make an access one that caches may look up. Source: AMBA AXI4, A4.4. */
+const ALLOCATE_BITS = 0b1100;
+/** Not secure, which is what Linux is. */
+const PROT_OF_LINUX = 2;
+
+/**
+ * Whether a transfer is coherent with the processor's caches. The HPC needs a cacheable AxCACHE and AxPROT 2; the ACP goes
+ * through the L2 cache, whatever the transfer is marked as; the HP never snoops.
+ * Source: Zynq UltraScale+ TRM (UG1085), PS-PL AXI interfaces.
+ */
+export function snoops(port: Port, { cache, prot }: SideBand): boolean {
+  if (port === "hpc") return (cache & ALLOCATE_BITS) !== 0 && prot === PROT_OF_LINUX;
+  return port === "acp";
+}
+
 /** Who is on a port, and where that is put on record. */
 export interface PortUser {
   readonly port: Port;

@@ -15,6 +15,8 @@ export interface BoardJob {
   readonly bufferAddress: number;
   /** `undefined`: the kernel's files are plain ones. */
   readonly fuse: FuseKernelOptions | undefined;
+  /** Whether ports that do not snoop the processor's caches see the memory behind them. */
+  readonly strictCoherency: boolean;
   /** A file for the record; `undefined`: no record. */
   readonly record: string | undefined;
 }

@@ -1,5 +1,6 @@
 import type { Direction } from "./bus";
 import type { CoreModel } from "./core-model";
+import type { SideBand } from "./port";
 import { ALL_BITS, RegisterFile, type WriteListener } from "./register-file";
 
 const STATUS = 0x10;
@@ -36,6 +37,12 @@ interface ActiveTransfer {
   readonly move: Transfer;
   /** Nothing moves before this; in the clock's milliseconds. */
   readonly notBefore: number;
+}
+
+/** How a core drives AxCACHE, AxPROT and AxUSER, from its registers. */
+export function sideBandOf(registers: Int32Array): SideBand {
+  const config = registers[CONFIG_AXI / 4] ?? 0;
+  return { cache: config & 0xf, prot: (config >> 8) & 0x7 };
 }
 
 /** What one kind of core has of its own. */

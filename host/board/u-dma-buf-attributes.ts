@@ -1,5 +1,5 @@
 import { Attribute, Directory, KernelError, type Work } from "./kernel-tree";
-import { ATTRIBUTES, LENGTH_BYTES, shownAddress } from "./u-dma-buf";
+import { ATTRIBUTES, type BoardUDmaBuf, LENGTH_BYTES, shownAddress, shownCoherence } from "./u-dma-buf";
 
 /** As the C library's `strtoul` with base 0 reads them, and a newline, if any. */
 const NUMBER = /^(0x[0-9a-f]+|[0-9]+)\n?$/i;
@@ -7,12 +7,10 @@ const MAX_SYNC_MODE = 7;
 const MAX_SYNC_DIRECTION = 2;
 
 /**
- * The attributes of the u-dma-buf device. The buffer is coherent: to synchronise it changes its owner, and no byte.
+ * The attributes of the u-dma-buf device. To synchronise a coherent buffer changes its owner, and no byte.
  * Source: ikwzm/udmabuf, `u-dma-buf.c`.
- *
- * @param physicalAddress where it begins
  */
-export function uDmaBufAttributes(physicalAddress: number): Directory {
+export function uDmaBufAttributes(buffer: BoardUDmaBuf): Directory {
   const settings = { sync_mode: 0, sync_offset: 0, sync_size: LENGTH_BYTES, sync_direction: 0 };
   let owner: number = Number(ATTRIBUTES.sync_owner);
   const setting = (name: keyof typeof settings, max: number, base = 10) =>
@@ -20,28 +18,32 @@ export function uDmaBufAttributes(physicalAddress: number): Directory {
       show: () => `${base === 16 ? "0x" : ""}${settings[name].toString(base)}\n`,
       store: (data) => {
         settings[name] = numberIn(data, max);
+        buffer.syncMode = settings.sync_mode;
         return undefined;
       },
     });
-  const synchronisation = (newOwner: number) =>
+  const synchronisation = (side: "cpu" | "device") =>
     new Attribute({
       show: () => "0\n",
       store: (data): Work | undefined => {
-        if (numberIn(data, Number.MAX_SAFE_INTEGER) !== 0) owner = newOwner;
+        if (numberIn(data, Number.MAX_SAFE_INTEGER) === 0) return undefined;
+        const { sync_offset: offset, sync_size: lengthBytes, sync_direction: direction } = settings;
+        buffer.synchronise({ side, offset, lengthBytes, direction });
+        owner = side === "cpu" ? 0 : 1;
         return undefined;
       },
     });
   return new Directory({
-    phys_addr: Attribute.of(`${shownAddress(physicalAddress)}\n`),
+    phys_addr: Attribute.of(`${shownAddress(buffer.physicalAddress)}\n`),
     size: Attribute.of(`${ATTRIBUTES.size}\n`),
-    dma_coherent: Attribute.of(`${ATTRIBUTES.dma_coherent}\n`),
+    dma_coherent: Attribute.of(`${shownCoherence(buffer.coherent)}\n`),
     sync_mode: setting("sync_mode", MAX_SYNC_MODE),
     sync_offset: setting("sync_offset", LENGTH_BYTES, 16),
     sync_size: setting("sync_size", LENGTH_BYTES),
     sync_direction: setting("sync_direction", MAX_SYNC_DIRECTION),
     sync_owner: new Attribute({ show: () => `${owner}\n` }),
-    sync_for_cpu: synchronisation(0),
-    sync_for_device: synchronisation(1),
+    sync_for_cpu: synchronisation("cpu"),
+    sync_for_device: synchronisation("device"),
   });
 }
 

@@ -1,6 +1,8 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { closeDescriptor } from "../native/libc";
+import type { BurstBus } from "./bus";
+import type { MainMemory } from "./main-memory";
 import type { BoardRecord } from "./record";
 import { Fabric } from "./fabric";
 import { DeviceUse } from "./device-use";
@@ -13,6 +15,8 @@ import { type BoardJob, THREAD_STATE } from "./thread";
 import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf } from "./u-dma-buf";
 
+/** A direction of u-dma-buf's in which the processor has nothing to look for. */
+const TO_DEVICE = 1;
 /** How long the thread looks at the registers before it sleeps, while a program is using the board. */
 const SPIN_MS = 0.05;
 /** The same while a program is asking the kernel for one thing after the other, and before the FPGA is programmed. */
@@ -40,9 +44,10 @@ function serve(job: BoardJob, state: Int32Array): void {
   if (isStandalone) goFirst();
   const record = recordPath === undefined ? undefined : openRecord(recordPath);
   const files = new BoardFiles(sysroot, record);
-  const buffer = new BoardUDmaBuf(files, job.bufferAddress);
+  const buffer = new BoardUDmaBuf(files, { physicalAddress: job.bufferAddress, coherent: !job.strictCoherency });
   const bus = openBus(memory, files, buffer);
-  const fabric = new Fabric({ bus, faults, random: randomNumbers(seed), record });
+  const mainMemory = job.strictCoherency ? openMainMemory(bus, buffer, job) : undefined;
+  const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record });
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
@@ -102,15 +107,26 @@ function spin(fabric: Fabric, durationMs: number): boolean {
 }
 
 /** Loaded as the board needs it. What an earlier board left is there when this returns. */
-function startKernel(
-  { fuse, bufferAddress }: BoardJob,
-  files: BoardFiles,
-  fabric: Fabric,
-  buffer: BoardUDmaBuf,
-): BoardKernel {
+function startKernel({ fuse }: BoardJob, files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf): BoardKernel {
   if (!fuse) return new PlainKernel(files, fabric, buffer);
   const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
-  return new FuseKernel(files, fabric, bufferAddress, fuse);
+  return new FuseKernel(files, fabric, buffer, fuse);
+}
+
+/** What ports see that do not snoop the processor's caches. */
+function openMainMemory(bus: BurstBus, buffer: BoardUDmaBuf, { fuse }: BoardJob): MainMemory {
+  const { MainMemory } = require("./main-memory") as typeof import("./main-memory");
+  const main = new MainMemory(bus, {
+    isCached: (physicalAddress) => buffer.isCached || !buffer.holds(physicalAddress),
+    // Of a file system's attributes each has taken effect when it was written.
+    settle: fuse ? () => {} : () => buffer.serve(),
+  });
+  buffer.onSync(({ side, offset, lengthBytes, direction }) => {
+    const start = buffer.physicalAddress + offset;
+    if (side === "device") main.syncForDevice(start, lengthBytes);
+    else if (direction !== TO_DEVICE) main.syncForCpu(start, lengthBytes);
+  });
+  return main;
 }
 
 function openRecord(path: string): BoardRecord {

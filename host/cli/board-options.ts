@@ -1,5 +1,5 @@
 import type { Options } from "yargs";
-import { AxiscriptError, type Faults } from "../index";
+import { AxiscriptError, type Coherency, type Faults } from "../index";
 
 /** Options of every command that starts a virtual board. */
 export const BOARD_OPTIONS = {
@@ -9,6 +9,11 @@ export const BOARD_OPTIONS = {
     nargs: 1,
     describe:
       "Let cores of the virtual board misbehave: PORT:never-ready, PORT:never-done or PORT:slow; PORT is hp, hpc or acp",
+  },
+  coherency: {
+    choices: ["relaxed", "strict"] as const satisfies readonly Coherency[],
+    describe:
+      "Whether ports of the virtual board that do not snoop the processor's caches (HP) see only what was synchronised: strict",
   },
   record: {
     string: true,
@@ -20,6 +25,7 @@ export const BOARD_OPTIONS = {
 
 interface BoardFlags {
   readonly fault?: readonly string[] | undefined;
+  readonly coherency?: Coherency | undefined;
   readonly record?: string | undefined;
   readonly seed?: number | undefined;
 }
@@ -27,9 +33,10 @@ interface BoardFlags {
 const FAULT = /^(hp|hpc|acp):(never-ready|never-done|slow)$/;
 
 /** What {@link BOARD_OPTIONS} mean for the library. */
-export function boardOptions({ fault = [], record, seed }: BoardFlags) {
+export function boardOptions({ fault = [], coherency, record, seed }: BoardFlags) {
   return {
     faults: parseFaults(fault),
+    ...(coherency === undefined ? {} : { coherency }),
     ...(record === undefined ? {} : { record }),
     ...(seed === undefined ? {} : { seed }),
   };

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, writeFileSync } from "node:f
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { allocateFile, pageSizeBytes, tryLockFile } from "../native/libc";
 import type { Sysroot } from "./sysroot";
+import { waitUntil } from "./wait";
 
 /** The class directory; older versions of the driver call it `udmabuf`. */
 const CLASSES = ["/sys/class/u-dma-buf", "/sys/class/udmabuf"] as const;
@@ -11,6 +12,9 @@ export const CACHE_MODES = ["cached", "uncached", "write-combine"] as const;
 export type CacheMode = (typeof CACHE_MODES)[number];
 /** From here on a mode also holds for descriptors that were opened without O_SYNC. */
 const MODES_FOR_ALL = 4;
+
+/** For attributes that are plain files: the kernel's take effect before a write returns. */
+const SYNC_TIMEOUT_MS = 2000;
 
 /** No processor has more physical address bits than 52. */
 const ADDRESS_LIMIT = 1n << 52n;
@@ -154,13 +158,21 @@ export class UDmaBuf {
   /**
    * Hands a piece over from the CPU to the device (`"device"`), or back (`"cpu"`), by the driver's attributes.
    *
-   * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS
+   * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if that cannot be asked for, or is not done
    */
   sync(piece: UDmaBufPiece, side: "device" | "cpu"): void {
     this.#write("sync_offset", piece.offset);
     this.#write("sync_size", piece.lengthBytes);
     this.#write("sync_direction", 0);
+    const attribute = `${this.info.directory}/sync_for_${side}`;
     this.#write(`sync_for_${side}`, 1);
+    // The driver is done by now, and says 0. Where its attributes are plain files somebody has yet to look at them.
+    if (waitUntil(() => Number(this.#sysroot.readText(attribute)) === 0, SYNC_TIMEOUT_MS)) return;
+    throw new AxiscriptError(
+      "ERR_AXI_DEVICE_ACCESS",
+      `Cannot sync ${this.#path} for the ${side}: ${this.#sysroot.path(attribute)} has not gone back to 0 within ` +
+        `${SYNC_TIMEOUT_MS} ms. Is it the u-dma-buf driver's?`,
+    );
   }
 
   /** Lets other processes use the buffer. */

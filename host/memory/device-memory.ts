@@ -213,10 +213,10 @@ export class DeviceMemory {
   sync(region: number, side: "device" | "cpu"): void {
     const { overlay } = this.#find(region);
     if (overlay?.device && overlay.piece) overlay.device.sync(overlay.piece, side);
-    else if (process.arch === "arm64") {
+    else if (this.#overlays.needSync) {
       throw new AxiscriptError(
         "ERR_AXI_NOT_SYNCABLE",
-        "Cannot sync ordinary memory: caches are the kernel's on arm64. Allocate the region in a u-dma-buf device, or use " +
+        "Cannot sync ordinary memory: caches are the kernel's here. Allocate the region in a u-dma-buf device, or use " +
           "a coherent port (HPC, ACP), which needs no sync.",
       );
     }

@@ -6,6 +6,9 @@ import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes, hugePageState } from "./huge-pages";
 import type { LinearMemory } from "./linear-memory";
 
+/** As the kernel shows it, where it was started with one. */
+const DEVICE_TREE = "/sys/firmware/devicetree/base";
+
 /**
  * What a region of linear memory rests on. `pages`: the memory's own pages, pinned. The next two: pages of 2 MiB, from
  * the kernel's own choice or from the reserved pool. `u-dma-buf`: a piece of such a device, which is one contiguous range.
@@ -43,10 +46,22 @@ export class Overlays {
   readonly #live = new Set<Overlay>();
   /** By name. Opened when there is need of one, and from then on used alone by this process. */
   readonly #devices = new Map<string, UDmaBuf>();
+  #needSync: boolean | undefined;
 
   constructor(memory: LinearMemory, sysroot: Sysroot) {
     this.#memory = memory;
     this.#sysroot = sysroot;
+  }
+
+  /**
+   * Whether devices and processor may see different things until memory is synchronised: on arm64, and where a buffer of
+   * a system with a device tree says so.
+   */
+  get needSync(): boolean {
+    this.#needSync ??=
+      process.arch === "arm64" ||
+      (this.#sysroot.exists(DEVICE_TREE) && listUDmaBufs(this.#sysroot).some(({ coherent }) => !coherent));
+    return this.#needSync;
   }
 
   /**

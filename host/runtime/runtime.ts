@@ -1,11 +1,12 @@
 import type { Faults } from "../board/fabric";
+import type { Coherency } from "../board/main-memory";
 import { Sysroot } from "../devices/sysroot";
 import { listUioDevices } from "../devices/uio";
 import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
 import { type BoardHandle, openBoard } from "./board-handle";
-import { checkSeed, type UsedBoard, useVirtualBoard } from "./virtual-board";
+import { checkBoardOptions, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
 import { type RunResult, type RunSettings, type RunStreams, runScript } from "./run";
@@ -32,6 +33,12 @@ export interface RuntimeOptions extends CompileOptions {
   readonly seed?: number;
   /** Directories with device descriptions of the user's own, which come before those of the package. */
   readonly deviceDirectories?: readonly string[];
+  /**
+   * `strict`: a port of the virtual board that does not snoop the processor's caches (HP; HPC without the side band for
+   * it) sees what was synchronised, and nothing else, as it may on hardware. `relaxed`, or absent: it sees what the script
+   * sees.
+   */
+  readonly coherency?: Coherency;
   /**
    * A file for the record of what happens on the virtual board, made anew, one line of JSON each: transfers on the bus,
    * writes to registers, and what the kernel has to say. It is complete when the runtime is closed. docs/record.md
@@ -153,7 +160,7 @@ export async function createRuntimeWith(
   options: RuntimeOptions,
   settings: Pick<RunSettings, "pinner">,
 ): Promise<Runtime> {
-  checkSeed(options.seed);
+  checkBoardOptions(options);
   const choice = options.board ?? "auto";
   if (!BOARD_CHOICES.includes(choice)) {
     throw new AxiscriptError(

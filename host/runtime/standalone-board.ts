@@ -1,10 +1,10 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
-import { checkSeed } from "./virtual-board";
+import { checkBoardOptions } from "./virtual-board";
 
 /** What {@link startBoard} takes. */
 export interface BoardOptions extends Pick<
   VirtualBoardOptions,
-  "faults" | "seed" | "record" | "overlayErrors" | "programmingMs"
+  "faults" | "seed" | "coherency" | "record" | "overlayErrors" | "programmingMs"
 > {
   /** Where to build the board; absent: a temporary directory. */
   readonly sysroot?: string;
@@ -44,7 +44,7 @@ export interface StandaloneBoard {
  *
  * The program does not end before the board is stopped.
  *
- * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a seed out of range; ERR_AXI_IO if the record
+ * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a setting out of range; ERR_AXI_IO if the record
  *   cannot be written
  * @example
  * import { startBoard } from "axiscript";
@@ -53,7 +53,7 @@ export interface StandaloneBoard {
  * process.once("SIGTERM", () => void board.stop());
  */
 export async function startBoard(options: BoardOptions = {}): Promise<StandaloneBoard> {
-  checkSeed(options.seed);
+  checkBoardOptions(options);
   const keep = options.keep ?? false;
   const board = new VirtualBoard({ ...options, keep, standalone: true, kernelFiles: "fuse" });
   try {

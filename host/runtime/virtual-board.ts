@@ -1,8 +1,10 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
 import type { BoardMemoryHandle } from "../board/board-memory";
+import type { Coherency } from "../board/main-memory";
 import { findRunningBoard } from "../board/running-board";
 import { AxiscriptError } from "../errors";
 
+const COHERENCIES: readonly Coherency[] = ["relaxed", "strict"];
 const MAX_SEED = 2 ** 32 - 1;
 
 /** A virtual board that a runtime uses: one of its own, or one that runs by itself. */
@@ -34,19 +36,27 @@ export function useVirtualBoard(options: VirtualBoardOptions): UsedBoard {
   }
 }
 
-/** @throws AxiscriptError ERR_AXI_USAGE for a seed that is none */
-export function checkSeed(seed: number | undefined): void {
-  if (seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) return;
-  throw new AxiscriptError(
-    "ERR_AXI_USAGE",
-    `Cannot seed the board with ${seed}: it is a whole number from 0 to ${MAX_SEED}.`,
-  );
+/** @throws AxiscriptError ERR_AXI_USAGE for a seed or a coherency that is none */
+export function checkBoardOptions({ seed = 0, coherency = "relaxed" }: VirtualBoardOptions): void {
+  if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot seed the board with ${seed}: it is a whole number from 0 to ${MAX_SEED}.`,
+    );
+  }
+  if (!COHERENCIES.includes(coherency)) {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot build a board with the coherency "${coherency}": it is ${COHERENCIES.join(" or ")}.`,
+    );
+  }
 }
 
-function checkSettings({ seed, faults = {}, record }: VirtualBoardOptions, sysroot: string): void {
+function checkSettings({ seed, faults = {}, coherency, record }: VirtualBoardOptions, sysroot: string): void {
   const asked = [
     ...(seed === undefined ? [] : ["a seed"]),
     ...(Object.keys(faults).length === 0 ? [] : ["faults"]),
+    ...(coherency === undefined ? [] : ["a coherency"]),
     ...(record === undefined ? [] : ["a record"]),
   ];
   if (asked.length === 0) return;

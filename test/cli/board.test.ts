@@ -57,7 +57,10 @@ test("says to people where it is and how to use it", async () => {
   assert.match(stdout, `axiscript run --sysroot ${sysroot} SCRIPT.ts`);
   assert.match(stdout, "Nothing of it stays");
   const help = await axiscript(["board", "--help"]);
-  assert.match(help.stdout, /--keep[\s\S]*--fault[\s\S]*--record[\s\S]*--seed[\s\S]*--json[\s\S]*Examples:/);
+  assert.match(
+    help.stdout,
+    /--keep[\s\S]*--fault[\s\S]*--coherency[\s\S]*--record[\s\S]*--seed[\s\S]*--json[\s\S]*Examples:/,
+  );
 });
 
 test("what is left at the end: what was there before, what --keep asks for, what held a board", async () => {
@@ -178,6 +181,7 @@ test("what a running board does not take any more is an error", async () => {
     [["--seed=3"], "a seed"],
     [["--fault", "hp:slow"], "faults"],
     [["--record", record], "a record"],
+    [["--coherency=strict"], "a coherency"],
   ] as const) {
     const { status, stderr } = await axiscript([
       ...["run", "--board=virtual", "--sysroot", board.sysroot, ...flags],

@@ -1,4 +1,14 @@
-import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -72,9 +82,14 @@ class Fixture {
     truncateSync(this.devicePath(name), lengthBytes);
     for (const [attribute, value] of Object.entries({
       ...{ phys_addr: address, size: lengthBytes, sync_mode: 0, dma_coherent: 1 },
-      ...{ sync_offset: 0, sync_size: 0, sync_direction: 0, sync_for_cpu: 0, sync_for_device: 0 },
+      ...{ sync_offset: 0, sync_size: 0, sync_direction: 0 },
     })) {
       writeFileSync(join(attributes, attribute), `${value}\n`);
+    }
+    // What was asked for is done when the write returns.
+    for (const side of ["cpu", "device"]) {
+      rmSync(join(attributes, `sync_for_${side}`), { force: true });
+      symlinkSync("/dev/null", join(attributes, `sync_for_${side}`));
     }
     return address;
   }
@@ -86,6 +101,17 @@ class Fixture {
   /** Changes what an attribute of the first device reads. */
   writeAttribute(attribute: string, value: string): void {
     writeFileSync(join(this.#directory, "sys/class/u-dma-buf/buffer", attribute), `${value}\n`);
+  }
+
+  /** From now on nobody heeds what is written to an attribute of the first device. */
+  leaveUndone(attribute: string): void {
+    rmSync(join(this.#directory, "sys/class/u-dma-buf/buffer", attribute));
+    this.writeAttribute(attribute, "0");
+  }
+
+  /** Makes it a system that was started with a device tree. */
+  addDeviceTree(): void {
+    mkdirSync(join(this.#directory, "sys/firmware/devicetree/base"), { recursive: true });
   }
 
   setFrames(guestPtr: number, count: number, frame: (index: number) => number): void {
@@ -358,6 +384,35 @@ test("a piece of a u-dma-buf lies where the device says, and holds what is store
   assert.is(deviceMemory.segments(third).at(0).physicalAddress, 0x70000000n);
   assert.is(memory.bytes[65536], 0);
   fixture.close();
+});
+
+test("a synchronisation that nobody does is an error", async () => {
+  const fixture = new Fixture();
+  const { deviceMemory } = fixture;
+  const region = deviceMemory.create(
+    fixture.request({ backing: "u-dma-buf", lengthBytes: pageSizeBytes, guestPtr: 65536 }),
+  );
+  fixture.leaveUndone("sync_for_cpu");
+  deviceMemory.sync(region, "device");
+  const { message } = await rejectsWith("ERR_AXI_DEVICE_ACCESS", () => deviceMemory.sync(region, "cpu"));
+  assert.match(message, /sync_for_cpu has not gone back to 0/);
+  fixture.close();
+});
+
+test("ordinary memory cannot be synchronised where a device tree's buffer is not coherent", async () => {
+  for (const { coherent, tree, refused } of [
+    { coherent: 0, tree: true, refused: true },
+    { coherent: 1, tree: true, refused: process.arch === "arm64" },
+    { coherent: 0, tree: false, refused: process.arch === "arm64" },
+  ]) {
+    const fixture = new Fixture();
+    fixture.writeAttribute("dma_coherent", `${coherent}`);
+    if (tree) fixture.addDeviceTree();
+    const region = fixture.deviceMemory.create(fixture.request({}));
+    if (refused) await rejectsWith("ERR_AXI_NOT_SYNCABLE", () => fixture.deviceMemory.sync(region, "device"));
+    else fixture.deviceMemory.sync(region, "device");
+    fixture.close();
+  }
 });
 
 test("a u-dma-buf that is full, and one that somebody else uses, are refused", async () => {
