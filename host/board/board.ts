@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AxiscriptError, messageOf } from "../errors";
 import { atExit } from "./at-exit";
 import type { BoardMemoryHandle } from "./board-memory";
+import { addFirmware } from "./built-firmware";
 import { BoardDirectory } from "./directory";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
@@ -16,6 +17,7 @@ import { PATHS } from "./paths";
 import { BoardThread } from "./thread";
 import { buildTree } from "./tree";
 import { createUDmaBufDevice, createUDmaBufFiles } from "./u-dma-buf";
+import type { LoadedModel } from "./user-core";
 
 export interface VirtualBoardOptions {
   /** Where to build the board's files. Absent: in a temporary directory. */
@@ -40,6 +42,8 @@ export interface VirtualBoardOptions {
   readonly seed?: number;
   /** A file for the record of the bus: one line of JSON for each transfer that a core issued. Absent: no record. */
   readonly busLog?: string;
+  /** Cores of the user's own. */
+  readonly models?: readonly LoadedModel[];
 }
 
 /**
@@ -61,7 +65,7 @@ export class VirtualBoard {
    * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the bus cannot be recorded
    */
   constructor(options: VirtualBoardOptions = {}) {
-    const { sysroot, keep, standalone = false, busLog } = options;
+    const { sysroot, keep, standalone = false, busLog, models = [] } = options;
     this.#directory = sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(sysroot, keep);
     this.sysroot = this.#directory.path;
     this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
@@ -69,7 +73,7 @@ export class VirtualBoard {
       if (busLog !== undefined) createBusLog(busLog);
       retractBoard(this.sysroot);
       this.#mount = options.kernelFiles === "fuse" ? mount(this.sysroot) : undefined;
-      this.#frames = this.#build(standalone);
+      this.#frames = this.#build(standalone, models);
       this.#thread = takeThread();
     } catch (error) {
       this.#release();
@@ -81,6 +85,7 @@ export class VirtualBoard {
       faults: options.faults ?? {},
       seed: options.seed ?? 1,
       busLog,
+      models: models.map(({ path }) => path),
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
     });
@@ -143,10 +148,11 @@ export class VirtualBoard {
     }
   }
 
-  #build(standalone: boolean): PageFrames {
+  #build(standalone: boolean, models: readonly LoadedModel[]): PageFrames {
     const plain = this.#mount?.fd === undefined;
     try {
       if (plain) buildTree(this.sysroot);
+      if (models.length > 0) addModels(this.sysroot, models);
       const pagemap = join(this.sysroot, PATHS.pagemap);
       const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
       createUDmaBufDevice(this.sysroot);
@@ -185,6 +191,12 @@ function takeThread(): BoardThread {
       cause,
     });
   }
+}
+
+/** What the designs are made with is loaded for boards that have models. */
+function addModels(sysroot: string, models: readonly LoadedModel[]): void {
+  const { designOf, firmware } = require("./designs") as typeof import("./designs");
+  addFirmware(sysroot, firmware(models.map(({ description }) => designOf(description))));
 }
 
 /** Loaded for boards that ask for it. */

@@ -1,5 +1,5 @@
 import { AxiProxyModel } from "./axi-proxy";
-import type { FabricCore, FabricDesign, ManagerCore } from "./bitstream";
+import { BitstreamError, type FabricCore, type FabricDesign, type ManagerCore, type UserCoreWiring } from "./bitstream";
 import type { BurstBus } from "./bus";
 import type { BusLog } from "./bus-log";
 import type { CoreModel } from "./core-model";
@@ -8,6 +8,7 @@ import { PortBus } from "./port";
 import { type Port, PortTimer } from "./port-timing";
 import type { Fault } from "./transfer-core";
 import type { UioNode } from "./uio-class";
+import type { LoadedModel } from "./user-core";
 
 /** Faults by the port of the cores that have them. */
 export type Faults = Partial<Record<Port, Fault>>;
@@ -20,6 +21,10 @@ export interface FabricOptions {
   readonly random: () => number;
   /** Where transfers are written down. */
   readonly busLog: BusLog | undefined;
+  /** What the user brought, by kind. */
+  readonly models?: ReadonlyMap<string, LoadedModel>;
+  /** Takes a line for the kernel's log. */
+  readonly log?: (message: string) => void;
 }
 
 /** A core that serves a device's registers. */
@@ -52,8 +57,13 @@ export class Fabric {
     return false;
   }
 
-  /** Replaces the whole configuration. Registers are connected by {@link connect}. */
+  /**
+   * Replaces the whole configuration. Registers are connected by {@link connect}.
+   *
+   * @throws BitstreamError for a core of which there is no model
+   */
   configure(design: FabricDesign): void {
+    for (const core of design.cores) if (core.kind === "user") this.#userModel(core);
     this.#cores = design.cores;
     this.#connected = new Map();
   }
@@ -72,7 +82,7 @@ export class Fabric {
       const before = this.#connected.get(device.address);
       const connected =
         before?.registers === registers ? before : { registers, model: this.#model(core, registers), interrupt };
-      connected.interrupt = core.kind === "axi-timer" && core.interrupt === device.interrupt ? interrupt : undefined;
+      connected.interrupt = "interrupt" in core && core.interrupt === device.interrupt ? interrupt : undefined;
       this.#connected.set(device.address, connected);
     }
   }
@@ -96,6 +106,7 @@ export class Fabric {
       const { AxiTimerModel } = require("./axi-timer") as typeof import("./axi-timer");
       return new AxiTimerModel(registers);
     }
+    if (core.kind === "user") return this.#userCore(core, registers);
     const bus = this.#port(core);
     if (core.kind === "axi-proxy") {
       return new AxiProxyModel(registers, bus, new PortTimer(core.port, random), faults[core.port]);
@@ -105,7 +116,28 @@ export class Fabric {
     return new AxiTrafficGenModel(registers, bus, new ThroughputTimer(core.port, random), faults[core.port]);
   }
 
-  #port({ kind, address, port }: ManagerCore): PortBus {
+  #userCore(core: UserCoreWiring, registers: Int32Array): CoreModel {
+    const { UserCore } = require("./user-core") as typeof import("./user-core");
+    const { UserBus } = require("./user-bus") as typeof import("./user-bus");
+    const { log = () => {} } = this.#options;
+    const { model: kind, address, port } = core;
+    const name = `${kind}@${address.toString(16)}`;
+    const bus = new UserBus(port && this.#port({ kind, address, port }));
+    const context = { core, bus, log: (message: string) => log(`${name}: ${message}`) };
+    return new UserCore(registers, { ...this.#userModel(core), name, context, log });
+  }
+
+  #userModel({ model: kind, address }: UserCoreWiring): LoadedModel {
+    const model = this.#options.models?.get(kind);
+    if (model) return model;
+    const core = `${kind}@${address.toString(16)}`;
+    throw new BitstreamError(
+      "write error",
+      `ERR_AXI_MODEL: the bitstream configures core ${core}, of which this board has no model: start the board with it (--model)`,
+    );
+  }
+
+  #port({ kind, address, port }: Omit<ManagerCore, "kind"> & { readonly kind: string }): PortBus {
     const { bus, busLog } = this.#options;
     return new PortBus(bus, { port, core: `${kind}@${address.toString(16)}`, log: busLog });
   }

@@ -17,6 +17,8 @@ export interface BoardJob {
   readonly fuse: FuseKernelOptions | undefined;
   /** A file for the record of the bus; `undefined`: no record. */
   readonly busLog: string | undefined;
+  /** Modules with models of the user's own. */
+  readonly models: readonly string[];
 }
 
 /** States of the one number that both threads see. A change is notified. */

@@ -1,6 +1,7 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
 import type { BoardMemoryHandle } from "../board/board-memory";
 import { findRunningBoard } from "../board/running-board";
+import type { LoadedModel } from "../board/user-core";
 import { AxiscriptError } from "../errors";
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -34,6 +35,18 @@ export function useVirtualBoard(options: VirtualBoardOptions): UsedBoard {
   }
 }
 
+/**
+ * Loads what is asked for, and with it what loads it.
+ *
+ * @param paths of modules with models
+ * @throws AxiscriptError ERR_AXI_MODEL
+ */
+export async function loadAsked(paths: readonly string[] = []): Promise<readonly LoadedModel[]> {
+  if (paths.length === 0) return [];
+  const { loadModels } = require("../board/model-file") as typeof import("../board/model-file");
+  return loadModels(paths);
+}
+
 /** @throws AxiscriptError ERR_AXI_USAGE for a seed that is none */
 export function checkSeed(seed: number | undefined): void {
   if (seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) return;
@@ -43,11 +56,12 @@ export function checkSeed(seed: number | undefined): void {
   );
 }
 
-function checkSettings({ seed, faults = {}, busLog }: VirtualBoardOptions, sysroot: string): void {
+function checkSettings({ seed, faults = {}, busLog, models = [] }: VirtualBoardOptions, sysroot: string): void {
   const asked = [
     ...(seed === undefined ? [] : ["a seed"]),
     ...(Object.keys(faults).length === 0 ? [] : ["faults"]),
     ...(busLog === undefined ? [] : ["a record of the bus"]),
+    ...(models.length === 0 ? [] : ["models"]),
   ];
   if (asked.length === 0) return;
   throw new AxiscriptError(
