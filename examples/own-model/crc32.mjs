@@ -11,6 +11,8 @@
  */
 import { crc32 } from "node:zlib";
 
+/** @import { DeviceModel, DeviceModelContext, DeviceModelDescription } from "axiscript" */
+
 const ID = 0x00;
 const CONTROL = 0x04;
 const STATUS = 0x08;
@@ -33,7 +35,7 @@ const BURST_BYTES = 256;
 /** A beat a cycle, and as many cycles between two bursts. */
 const BURST_CYCLES = 32;
 
-/** @implements {import("axiscript").DeviceModel} */
+/** @implements {DeviceModel} */
 class Crc32 {
   /** What software writes and reads back. */
   #stored = new Map([CONTROL, LENGTH, ADDRESS_LO, ADDRESS_HI].map((offset) => [offset, 0]));
@@ -47,7 +49,7 @@ class Crc32 {
   #credit = 0;
   #bus;
 
-  /** @param {import("axiscript").DeviceModelContext} context */
+  /** @param {DeviceModelContext} context */
   constructor({ bus }) {
     this.#bus = bus;
   }
@@ -120,7 +122,7 @@ class Crc32 {
   }
 }
 
-/** @type {import("axiscript").DeviceModelDescription} */
+/** @type {DeviceModelDescription} */
 export default {
   kind: "crc32",
   uioName: "Crc32",
