@@ -16,8 +16,7 @@ import type { Port } from "./port-timing";
  *   it is better cleared by a bit of another register, or shown together with a reserved bit, which software writes as 0.
  * - A register that software cannot write is put back a moment after it was written: `regWrite` leaves it as it is, and
  *   `regRead` gives what it holds. Registers that the model does not know read 0, and ignore writes.
- * - Nothing that software reads is older than what it read before only if {@link DeviceModelDescription.handshake} says
- *   by which registers it knows.
+ * - In which order writes are handed over, and registers are shown, is said by {@link DeviceModelDescription.handshake}.
  *
  * What a function throws ends the core: it is dead, with its registers as they were shown last, until the board is started
  * again, and the board's kernel log (`var/log/kern.log`) says why. A function that does not return stops the board.

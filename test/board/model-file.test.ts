@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModels } from "../../host/board/model-file";
+import { UserBus } from "../../host/board/user-bus";
+import { PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";
 import { modelFile, modelText, type ModelText } from "../support/model-files";
 import { temporaryDirectory, temporaryFile } from "../support/temporary";
@@ -32,6 +35,20 @@ test("a module is loaded, as ES module, as CommonJS, and as TypeScript makes it 
     ["plain", "b", "c"],
   );
   assert.is(models[1]?.path, commonJs);
+});
+
+test("the model in docs/models.md can be used", async () => {
+  const text = readFileSync(join(PACKAGE, "docs/models.md"), "utf8");
+  const [, code = ""] = /^```js\n([^]*?)^```$/m.exec(text) ?? [];
+  const [model] = await loadModels([temporaryFile("squarer.mjs", code)]);
+  const core = { address: 0xa0100000 };
+  const created = model?.description.create({ core, bus: new UserBus(undefined), log: () => {} });
+  created?.regWrite(4, 0x10001);
+  created?.regWrite(0, 1);
+  assert.equal(
+    [0, 4, 8].map((offset) => created?.regRead(offset)),
+    [0, 0x10001, 0x20001],
+  );
 });
 
 test("a path is relative to the working directory", async () => {
