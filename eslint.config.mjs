@@ -25,7 +25,7 @@ export default defineConfig(
   { files: ["**/*.d.ts"], rules: { "@typescript-eslint/no-extraneous-class": "off" } },
   {
     // AssemblyScript reads as TypeScript, but has types and operators of its own: only rules on syntax apply.
-    files: ["assembly/**/*.ts", "examples/*.ts", "test/scripts/*.ts", "bench/scripts/*.ts"],
+    files: ["assembly/**/*.ts", "examples/**/*.ts", "test/scripts/*.ts", "bench/scripts/*.ts"],
     ignores: ["assembly/abi.ts", "assembly/number.d.ts"],
     languageOptions: { parser: tseslint.parser },
     plugins: { "@typescript-eslint": tseslint.plugin },

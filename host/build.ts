@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { firmware } from "./board/designs";
+import { BUILT_IN_DESIGNS, firmware } from "./board/designs";
 import { buildFirmware } from "./board/built-firmware";
 import { bundlePrograms } from "./bundle";
 import { compileDescriptions, readShipped } from "./devices/compile-shipped";
@@ -11,6 +11,6 @@ import { gateModulePath } from "./gate/module-file";
 for (const architecture of ["x64", "arm64"] as const) {
   writeFileSync(gateModulePath(architecture), gateModule(architecture));
 }
-buildFirmware(firmware());
+buildFirmware(firmware(BUILT_IN_DESIGNS));
 writeFileSync(join(__dirname, "devices/shipped.js"), compileDescriptions(readShipped()));
 bundlePrograms();

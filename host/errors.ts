@@ -55,6 +55,7 @@ export const ERROR_KINDS = {
   ERR_AXI_DMA_REFUSED: "trap",
   ERR_AXI_DEVICE_IN_USE: "device",
   ERR_AXI_DESCRIPTION: "usage",
+  ERR_AXI_MODEL: "usage",
   ERR_AXI_NO_SUCH_REGISTER: "argument",
   ERR_AXI_NO_INTERRUPT: "device",
   ERR_AXI_LIMIT: "stopped",

@@ -3,6 +3,8 @@ import { checkPlatform } from "./platform";
 // Before anything else is loaded: elsewhere the native parts would fail in ways that explain nothing.
 checkPlatform(process);
 
+export type { Bus, Response as BusResponse } from "./board/bus";
+export type { DeviceModel, DeviceModelContext, DeviceModelCore, DeviceModelDescription } from "./board/device-model";
 export type { Faults } from "./board/fabric";
 export type { Coherency } from "./board/main-memory";
 export type { Port } from "./board/port-timing";

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -69,6 +69,12 @@ withRegistry(
     const run = execute(project, "npx", "axiscript", "run", "--board=virtual", "script.ts");
     assert.is(run.stdout, EXPECTED, run.stderr);
     assert.is(execute(project, "npx", "axiscript", "build", "script.ts", "-o", "script.wasm").status, 0);
+
+    cpSync(join(project, "node_modules/axiscript/examples/own-model"), join(project, "own-model"), { recursive: true });
+    const flags = ["--board=virtual", "--model", "own-model/crc32.mjs", "--devices", "own-model"];
+    const ownModel = execute(project, "npx", "axiscript", "run", ...flags, "own-model/checksum.ts");
+    assert.match(ownModel.stdout, /^123456789: cbf43926\n/, ownModel.stderr);
+    assert.ok(existsSync(join(project, "node_modules/axiscript/docs/models.md")));
 
     const board = install("--omit=peer");
     assert.not(existsSync(join(board, "node_modules/assemblyscript")));

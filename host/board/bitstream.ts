@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import type { DeviceModelCore } from "./device-model";
 import type { Port } from "./port-timing";
 
 /**
@@ -18,12 +19,12 @@ const BUS_WIDTH = Buffer.from("bb00000044002211", "hex");
 const SYNC_WORD_SWAPPED = Buffer.from("665599aa", "hex");
 /** The sync word is looked for in this many bytes. */
 const HEADER_SEARCH_BYTES = 256;
-/** Cores that reach memory, and where they can be wired to. */
+/** Cores of the board's own that reach memory, and where they can be wired to. */
 const KINDS: ReadonlySet<string> = new Set<ManagerCore["kind"]>(["axi-proxy", "axi-traffic-gen"]);
 const PORTS: ReadonlySet<string> = new Set<Port>(["hp", "hpc", "acp"]);
 
 /** An IP core in the fabric, and what it is wired to. */
-export type FabricCore = ManagerCore | TimerCore;
+export type FabricCore = ManagerCore | TimerCore | UserCoreWiring;
 
 /** A core that reaches memory. */
 export interface ManagerCore {
@@ -40,6 +41,13 @@ export interface TimerCore {
   readonly address: number;
   /** The shared peripheral interrupt that its line is wired to, as device trees number it. */
   readonly interrupt: number;
+}
+
+/** A core whose model the user brings. */
+export interface UserCoreWiring extends DeviceModelCore {
+  readonly kind: "user";
+  /** The `kind` in its model's description. */
+  readonly model: string;
 }
 
 /** What a bitstream configures. */
@@ -110,7 +118,7 @@ function isDesign(value: unknown): value is FabricDesign {
 function isCore(value: unknown): value is FabricCore {
   const { kind, address, port } = (value ?? {}) as Partial<ManagerCore>;
   if (typeof address !== "number") return false;
-  return (kind as string) === "axi-timer" || (KINDS.has(kind ?? "") && PORTS.has(port ?? ""));
+  return ["axi-timer", "user"].includes(kind as string) || (KINDS.has(kind ?? "") && PORTS.has(port ?? ""));
 }
 
 function word(value: number): Buffer {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AxiscriptError, messageOf } from "../errors";
 import { atExit } from "./at-exit";
 import type { BoardMemoryHandle } from "./board-memory";
+import { addFirmware } from "./built-firmware";
 import { BoardDirectory } from "./directory";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
@@ -17,6 +18,7 @@ import { PATHS } from "./paths";
 import { BoardThread } from "./thread";
 import { buildTree } from "./tree";
 import { createUDmaBufDevice, createUDmaBufFiles } from "./u-dma-buf";
+import type { LoadedModel } from "./user-core";
 
 export interface VirtualBoardOptions {
   /** Where to build the board's files. Absent: in a temporary directory. */
@@ -46,6 +48,8 @@ export interface VirtualBoardOptions {
   readonly coherency?: Coherency;
   /** A file for the record of what happens on the board, one line of JSON each. Absent: no record. */
   readonly record?: string;
+  /** Cores of the user's own. */
+  readonly models?: readonly LoadedModel[];
 }
 
 /**
@@ -67,7 +71,7 @@ export class VirtualBoard {
    * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the record cannot be written
    */
   constructor(options: VirtualBoardOptions = {}) {
-    const { sysroot, keep, standalone = false, record } = options;
+    const { sysroot, keep, standalone = false, record, models = [] } = options;
     this.#directory = sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(sysroot, keep);
     this.sysroot = this.#directory.path;
     this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
@@ -88,6 +92,7 @@ export class VirtualBoard {
       seed: options.seed ?? 1,
       strictCoherency: options.coherency === "strict",
       record,
+      models: models.map(({ path }) => path),
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
     });
@@ -150,10 +155,11 @@ export class VirtualBoard {
     }
   }
 
-  #build({ standalone = false, coherency }: VirtualBoardOptions): PageFrames {
+  #build({ standalone = false, coherency, models = [] }: VirtualBoardOptions): PageFrames {
     const plain = this.#mount?.fd === undefined;
     try {
       if (plain) buildTree(this.sysroot);
+      if (models.length > 0) addModels(this.sysroot, models);
       const pagemap = join(this.sysroot, PATHS.pagemap);
       const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
       createUDmaBufDevice(this.sysroot);
@@ -192,6 +198,12 @@ function takeThread(): BoardThread {
       cause,
     });
   }
+}
+
+/** What the designs are made with is loaded for boards that have models. */
+function addModels(sysroot: string, models: readonly LoadedModel[]): void {
+  const { designOf, firmware } = require("./designs") as typeof import("./designs");
+  addFirmware(sysroot, firmware(models.map(({ description }) => designOf(description))));
 }
 
 /** Loaded for boards that ask for it. */

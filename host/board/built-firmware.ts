@@ -19,10 +19,19 @@ export function buildFirmware(files: ReadonlyMap<string, Uint8Array>): void {
 /** Gives a board the files that were built, in `/lib/firmware/xilinx/DESIGN`. Those that exist stay. */
 export function installFirmware(sysroot: string): void {
   for (const name of readdirSync(BUILT)) {
-    const directory = join(sysroot, PATHS.firmware, "xilinx", name.replace(/\..*/, ""));
-    const path = join(directory, name);
-    if (existsSync(path)) continue;
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(path, readFileSync(join(BUILT, name)));
+    const path = firmwarePath(sysroot, name);
+    if (!existsSync(path)) writeFileSync(path, readFileSync(join(BUILT, name)));
   }
+}
+
+/** Gives a board files of other designs, in place of those of their names. */
+export function addFirmware(sysroot: string, files: ReadonlyMap<string, Uint8Array>): void {
+  for (const [name, content] of files) writeFileSync(firmwarePath(sysroot, name), content);
+}
+
+/** Where a design's file is, in a directory that is there. */
+function firmwarePath(sysroot: string, name: string): string {
+  const directory = join(sysroot, PATHS.firmware, "xilinx", name.replace(/\..*/, ""));
+  mkdirSync(directory, { recursive: true });
+  return join(directory, name);
 }

@@ -1,17 +1,21 @@
 import { AxiProxyModel } from "./axi-proxy";
-import type { FabricCore, FabricDesign, ManagerCore } from "./bitstream";
+import { BitstreamError, type FabricCore, type FabricDesign, type UserCoreWiring } from "./bitstream";
 import type { BurstBus } from "./bus";
 import type { MainMemory } from "./main-memory";
 import type { BoardRecord } from "./record";
 import type { CoreModel } from "./core-model";
 import type { BoardInterrupt } from "./interrupt";
-import { PortBus, snoops } from "./port";
+import { PortBus, type SideBand, snoops } from "./port";
 import { type Port, PortTimer } from "./port-timing";
 import { type Fault, sideBandOf } from "./transfer-core";
 import type { UioNode } from "./uio-class";
+import type { LoadedModel } from "./user-core";
 
 /** Faults by the port of the cores that have them. */
 export type Faults = Partial<Record<Port, Fault>>;
+
+/** How transfers of a user's core are marked: write-back, not secure. */
+const COHERENT: SideBand = { cache: 0xf, prot: 2 };
 
 /** What the cores have in common. */
 export interface FabricOptions {
@@ -23,6 +27,10 @@ export interface FabricOptions {
   readonly random: () => number;
   /** Where transfers and writes to registers are put on record. */
   readonly record: BoardRecord | undefined;
+  /** What the user brought, by kind. */
+  readonly models?: ReadonlyMap<string, LoadedModel>;
+  /** Takes a line for the kernel's log. */
+  readonly log?: (message: string) => void;
 }
 
 /** A core that serves a device's registers. */
@@ -57,8 +65,13 @@ export class Fabric {
     return false;
   }
 
-  /** Replaces the whole configuration. Registers are connected by {@link connect}. */
+  /**
+   * Replaces the whole configuration. Registers are connected by {@link connect}.
+   *
+   * @throws BitstreamError for a core of which there is no model
+   */
   configure(design: FabricDesign): void {
+    for (const core of design.cores) if (core.kind === "user") this.#userModel(core);
     this.#cores = design.cores;
     this.#connected = new Map();
   }
@@ -78,7 +91,7 @@ export class Fabric {
       const before = this.#connected.get(device.address);
       const connected =
         before?.registers === registers ? before : { ...this.#connect(core, registers), registers, interrupt };
-      connected.interrupt = core.kind === "axi-timer" && core.interrupt === device.interrupt ? interrupt : undefined;
+      connected.interrupt = "interrupt" in core && core.interrupt === device.interrupt ? interrupt : undefined;
       this.#connected.set(device.address, connected);
     }
   }
@@ -124,7 +137,8 @@ export class Fabric {
       const { AxiTimerModel } = require("./axi-timer") as typeof import("./axi-timer");
       return new AxiTimerModel(registers);
     }
-    const bus = this.#port(core, registers);
+    if (core.kind === "user") return this.#userCore(core, registers);
+    const bus = this.#port(core.port, nameOf(core), () => sideBandOf(registers));
     if (core.kind === "axi-proxy") {
       return new AxiProxyModel(registers, bus, new PortTimer(core.port, random), faults[core.port]);
     }
@@ -133,20 +147,38 @@ export class Fabric {
     return new AxiTrafficGenModel(registers, bus, new ThroughputTimer(core.port, random), faults[core.port]);
   }
 
-  #port(core: ManagerCore, registers: Int32Array): PortBus {
-    const { record } = this.#options;
-    return new PortBus(this.#memory(core.port, registers), { port: core.port, core: nameOf(core), record });
+  #userCore(core: UserCoreWiring, registers: Int32Array): CoreModel {
+    const { UserCore } = require("./user-core") as typeof import("./user-core");
+    const { UserBus } = require("./user-bus") as typeof import("./user-bus");
+    const { log = () => {} } = this.#options;
+    const name = nameOf(core);
+    const bus = new UserBus(core.port && this.#port(core.port, name, () => COHERENT));
+    const context = { core, bus, log: (message: string) => log(`${name}: ${message}`) };
+    return new UserCore(registers, { ...this.#userModel(core), name, context, log });
   }
 
-  #memory(port: Port, registers: Int32Array): BurstBus {
+  #userModel(core: UserCoreWiring): LoadedModel {
+    const model = this.#options.models?.get(core.model);
+    if (model) return model;
+    throw new BitstreamError(
+      "write error",
+      `ERR_AXI_MODEL: the bitstream configures core ${nameOf(core)}, of which this board has no model: start the board with it (--model)`,
+    );
+  }
+
+  #port(port: Port, core: string, sideBand: () => SideBand): PortBus {
+    return new PortBus(this.#memory(port, sideBand), { port, core, record: this.#options.record });
+  }
+
+  #memory(port: Port, sideBand: () => SideBand): BurstBus {
     const { bus, mainMemory } = this.#options;
     if (!mainMemory) return bus;
     const { PortMemory } = require("./port-memory") as typeof import("./port-memory");
-    return new PortMemory({ seen: bus, main: mainMemory, snoops: () => snoops(port, sideBandOf(registers)) });
+    return new PortMemory({ seen: bus, main: mainMemory, snoops: () => snoops(port, sideBand()) });
   }
 }
 
 /** As the record calls a core: `axi-proxy@a0000000`. */
-function nameOf({ kind, address }: FabricCore): string {
-  return `${kind}@${address.toString(16)}`;
+function nameOf(core: FabricCore): string {
+  return `${core.kind === "user" ? core.model : core.kind}@${core.address.toString(16)}`;
 }

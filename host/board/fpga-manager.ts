@@ -65,9 +65,18 @@ export class BoardFpgaManager {
     }
   }
 
-  /** Configures the fabric as an earlier {@link load} did, for a board that was built again; changes no state. */
+  /**
+   * Configures the fabric as an earlier {@link load} did, for a board that was built again; changes no state. What this
+   * board cannot configure is left out: registers then stay as they are.
+   */
   resume(firmwareName: string): void {
-    this.#options.configure(readBitstream(this.#options.firmware.read(firmwareName)));
+    const { firmware, configure, log } = this.#options;
+    try {
+      configure(readBitstream(firmware.read(firmwareName)));
+    } catch (error) {
+      if (!(error instanceof BitstreamError)) throw error;
+      log(`fpga_manager fpga0: Error resuming ${firmwareName}: ${error.message}`);
+    }
   }
 
   *#steps(firmwareName: string): Work {

@@ -19,6 +19,8 @@ export interface BoardJob {
   readonly strictCoherency: boolean;
   /** A file for the record; `undefined`: no record. */
   readonly record: string | undefined;
+  /** Modules with models of the user's own. */
+  readonly models: readonly string[];
 }
 
 /** States of the one number that both threads see. A change is notified. */

@@ -14,6 +14,7 @@ import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE } from "./thread";
 import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf } from "./u-dma-buf";
+import type { LoadedModel } from "./user-core";
 
 /** A direction of u-dma-buf's in which the processor has nothing to look for. */
 const TO_DEVICE = 1;
@@ -37,7 +38,7 @@ const KERNEL_INTERVAL_MS = 0.2;
 const IDLE_KERNEL_INTERVAL_MS = 20;
 
 /** The kernel and the fabric behind the board's files, in a thread of their own that does nothing else. */
-function serve(job: BoardJob, state: Int32Array): void {
+function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const { sysroot, memory, faults, seed, record: recordPath } = job;
   // A board within a program is not to delay the program's start, nor its end.
   const isStandalone = memory.of !== "this-process";
@@ -47,7 +48,9 @@ function serve(job: BoardJob, state: Int32Array): void {
   const buffer = new BoardUDmaBuf(files, { physicalAddress: job.bufferAddress, coherent: !job.strictCoherency });
   const bus = openBus(memory, files, buffer);
   const mainMemory = job.strictCoherency ? openMainMemory(bus, buffer, job) : undefined;
-  const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record });
+  const models = new Map(loaded.map((model) => [model.description.kind, model]));
+  const log = (message: string) => files.log(message);
+  const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record, models, log });
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
@@ -134,17 +137,40 @@ function openRecord(path: string): BoardRecord {
   return new BoardRecord(path);
 }
 
-const state = new Int32Array(workerData as SharedArrayBuffer);
-Atomics.wait(state, 0, THREAD_STATE.waiting);
-const job = parentPort && receiveMessageOnPort(parentPort);
-let end: number = THREAD_STATE.failed;
-try {
-  if (job && Atomics.load(state, 0) === THREAD_STATE.serving) serve(job.message as BoardJob, state);
-  end = THREAD_STATE.ended;
-} finally {
+/** Serves a board until it is stopped, and says that it is over, however it came to that. */
+function work(job: BoardJob | undefined, models: readonly LoadedModel[]): void {
+  let end: number = THREAD_STATE.failed;
+  try {
+    if (job && Atomics.load(state, 0) === THREAD_STATE.serving) serve(job, models);
+    end = THREAD_STATE.ended;
+  } finally {
+    finish(job, end);
+  }
+}
+
+function finish(job: BoardJob | undefined, end: number): void {
   // Whoever waits for an answer now gets an error instead.
-  const fuse = (job?.message as BoardJob | undefined)?.fuse;
-  if (fuse) closeDescriptor(fuse.fd);
+  if (job?.fuse) closeDescriptor(job.fuse.fd);
   Atomics.store(state, 0, end);
   Atomics.notify(state, 0);
 }
+
+/** Modules are loaded while the thread's event loop runs; without them it never does. */
+async function workWithModels(job: BoardJob): Promise<void> {
+  const { loadModels } = require("./model-file") as typeof import("./model-file");
+  let models: LoadedModel[];
+  try {
+    models = await loadModels(job.models);
+  } catch (error) {
+    finish(job, THREAD_STATE.failed);
+    throw error;
+  }
+  work(job, models);
+}
+
+const state = new Int32Array(workerData as SharedArrayBuffer);
+Atomics.wait(state, 0, THREAD_STATE.waiting);
+const received = parentPort && receiveMessageOnPort(parentPort);
+const job = received?.message as BoardJob | undefined;
+if (job && job.models.length > 0) void workWithModels(job);
+else work(job, []);

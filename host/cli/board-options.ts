@@ -20,6 +20,12 @@ export const BOARD_OPTIONS = {
     describe:
       "Record what happens on the virtual board in this file, as lines of JSON: transfers, writes to registers, kernel events",
   },
+  model: {
+    string: true,
+    array: true,
+    nargs: 1,
+    describe: "Put a core of your own on the virtual board: a JavaScript module; can be repeated. See docs/models.md",
+  },
   seed: { number: true, describe: "Seed of the virtual board's transfer durations [default: 1]" },
 } as const satisfies Record<string, Options>;
 
@@ -27,17 +33,19 @@ interface BoardFlags {
   readonly fault?: readonly string[] | undefined;
   readonly coherency?: Coherency | undefined;
   readonly record?: string | undefined;
+  readonly model?: readonly string[] | undefined;
   readonly seed?: number | undefined;
 }
 
 const FAULT = /^(hp|hpc|acp):(never-ready|never-done|slow)$/;
 
 /** What {@link BOARD_OPTIONS} mean for the library. */
-export function boardOptions({ fault = [], coherency, record, seed }: BoardFlags) {
+export function boardOptions({ fault = [], coherency, record, model, seed }: BoardFlags) {
   return {
     faults: parseFaults(fault),
     ...(coherency === undefined ? {} : { coherency }),
     ...(record === undefined ? {} : { record }),
+    ...(model === undefined ? {} : { models: model }),
     ...(seed === undefined ? {} : { seed }),
   };
 }

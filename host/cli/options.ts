@@ -25,7 +25,7 @@ export function spellOutOptimize(argument: string): string {
 }
 
 /** Lists among what yargs parsed; of any other option that is given several times, the last counts. */
-const LISTS = ["_", "args", "fault", "devices"];
+const LISTS = ["_", "args", "fault", "devices", "model"];
 
 /** A middleware for yargs. */
 export function lastOfRepeated(parsed: Record<string, unknown>): void {

@@ -1,12 +1,13 @@
 import type { Faults } from "../board/fabric";
 import type { Coherency } from "../board/main-memory";
+import { ModelErrors } from "../board/model-errors";
 import { Sysroot } from "../devices/sysroot";
 import { listUioDevices } from "../devices/uio";
 import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
 import { type BoardHandle, openBoard } from "./board-handle";
-import { checkBoardOptions, type UsedBoard, useVirtualBoard } from "./virtual-board";
+import { checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
 import { type RunResult, type RunSettings, type RunStreams, runScript } from "./run";
@@ -45,6 +46,11 @@ export interface RuntimeOptions extends CompileOptions {
    * describes the lines.
    */
   readonly record?: string;
+  /**
+   * Modules with cores of your own for the virtual board, as `DeviceModelDescription` says; paths relative to the
+   * working directory.
+   */
+  readonly models?: readonly string[];
   /** What keeps pages in place; absent: the best mechanism that this process may use. */
   readonly pinMechanism?: PinMechanism;
   /** What scripts may do, unless a run says otherwise; absent: everything on a virtual board, nothing on real hardware. */
@@ -138,8 +144,8 @@ export interface Runtime {
  * Importing the package throws ERR_AXI_UNSUPPORTED_PLATFORM on other systems than Linux on x86-64 and arm64.
  *
  * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
- *   a seed out of range, a record of a real system, or settings of a board that is already running;
- *   ERR_AXI_IO if the bus cannot be recorded
+ *   a seed out of range, a record or models of a real system, or settings of a board that is already running;
+ *   ERR_AXI_IO if the record cannot be written; ERR_AXI_MODEL for a model that cannot be used
  * @example
  * import { createRuntime } from "axiscript";
  *
@@ -186,14 +192,24 @@ export async function createRuntimeWith(
       `Cannot record the board in ${options.record}: only a virtual board shows what happens on it, and this is the real system.`,
     );
   }
-  const virtual = kind === "virtual" ? useVirtualBoard(options) : undefined;
+  if (options.models !== undefined && options.models.length > 0 && kind === "linux") {
+    throw new AxiscriptError(
+      "ERR_AXI_USAGE",
+      `Cannot use the model ${options.models.join(", ")}: only a virtual board has models in place of cores, and this is ` +
+        'the real system. Choose the board "virtual" (--board=virtual).',
+    );
+  }
+  const models = await loadAsked(options.models);
+  const kept = options.sysroot === undefined ? undefined : new ModelErrors(options.sysroot);
+  const virtual = kind === "virtual" ? useVirtualBoard({ ...options, models }) : undefined;
   const handle: BoardHandle = {
     ...{ kind, deviceDirectories: options.deviceDirectories },
     sysroot: new Sysroot(virtual?.sysroot ?? options.sysroot ?? "/").directory,
     addressNote: virtual?.addressNote,
     memory: virtual?.memory,
   };
-  return new BoardRuntime(handle, options, settings, virtual);
+  const modelErrors = kept ?? (virtual && models.length > 0 ? new ModelErrors(virtual.sysroot) : undefined);
+  return new BoardRuntime(handle, options, settings, virtual, virtual && modelErrors);
 }
 
 /** A runtime on a board that was chosen. */
@@ -204,6 +220,8 @@ class BoardRuntime implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #settings: Pick<RunSettings, "pinner">;
   readonly #virtual: UsedBoard | undefined;
+  /** Absent: no model of a user's can be on the board. */
+  readonly #modelErrors: ModelErrors | undefined;
   #threads: ScriptThreads | undefined;
   #closing: Promise<void> | undefined;
 
@@ -212,6 +230,7 @@ class BoardRuntime implements Runtime {
     options: RuntimeOptions,
     settings: Pick<RunSettings, "pinner">,
     virtual: UsedBoard | undefined,
+    modelErrors: ModelErrors | undefined,
   ) {
     this.board = handle.kind;
     this.sysroot = handle.sysroot;
@@ -219,6 +238,7 @@ class BoardRuntime implements Runtime {
     this.#options = options;
     this.#settings = settings;
     this.#virtual = virtual;
+    this.#modelErrors = modelErrors;
   }
 
   async run(script: string | CompiledScript, options: RunOptions = {}): Promise<RunResult> {
@@ -231,23 +251,27 @@ class BoardRuntime implements Runtime {
     // Before anything is awaited: a runtime that is closed meanwhile lets nothing more run in them.
     this.#threads ??= beside.createThreads();
     const compiled = await beside.compile(script, this.#options, signal);
-    return beside.run(
-      this.#threads,
-      compiled,
-      { board: this.#handle, streams: streams(compiled), settings },
-      limits,
-      hooks,
-    );
+    const job = { board: this.#handle, streams: streams(compiled), settings };
+    try {
+      return await beside.run(this.#threads, compiled, job, limits, hooks);
+    } finally {
+      this.#tellModelErrors(onNote);
+    }
   }
 
   runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
     this.#checkOpen();
     const { settings, streams, limits } = this.#prepare(options);
     const compiled = typeof script === "object" ? script : loadWasmOnly(script);
-    return runScript(compiled, openBoard(this.#handle), streams(compiled), {
-      ...{ ...settings, ...limits, ...this.#settings },
-      ...(options.onNote && { note: options.onNote }),
-    });
+    const { onNote } = options;
+    try {
+      return runScript(compiled, openBoard(this.#handle), streams(compiled), {
+        ...{ ...settings, ...limits, ...this.#settings },
+        ...(onNote && { note: onNote }),
+      });
+    } finally {
+      this.#tellModelErrors(onNote);
+    }
   }
 
   close(): Promise<void> {
@@ -257,6 +281,11 @@ class BoardRuntime implements Runtime {
   async #close(): Promise<void> {
     await this.#threads?.close();
     await this.#virtual?.stop();
+  }
+
+  /** A core that is dead explains what a script waited for in vain. */
+  #tellModelErrors(onNote: RunSyncOptions["onNote"]): void {
+    for (const error of this.#modelErrors?.take() ?? []) onNote?.(error);
   }
 
   #prepare(options: RunSyncOptions) {

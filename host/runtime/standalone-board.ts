@@ -1,5 +1,5 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
-import { checkBoardOptions } from "./virtual-board";
+import { checkBoardOptions, loadAsked } from "./virtual-board";
 
 /** What {@link startBoard} takes. */
 export interface BoardOptions extends Pick<
@@ -10,6 +10,8 @@ export interface BoardOptions extends Pick<
   readonly sysroot?: string;
   /** Whether a directory that held no board before is kept when the board ends; false if absent. */
   readonly keep?: boolean;
+  /** Modules with cores of your own, as `DeviceModelDescription` says; paths relative to the working directory. */
+  readonly models?: readonly string[];
 }
 
 /** A virtual board that serves every program which uses its files. Made by {@link startBoard}. */
@@ -44,8 +46,8 @@ export interface StandaloneBoard {
  *
  * The program does not end before the board is stopped.
  *
- * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a setting out of range; ERR_AXI_IO if the record
- *   cannot be written
+ * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_USAGE for a setting out of range; ERR_AXI_IO if the
+ *   record cannot be written; ERR_AXI_MODEL for a model that cannot be used
  * @example
  * import { startBoard } from "axiscript";
  *
@@ -55,7 +57,8 @@ export interface StandaloneBoard {
 export async function startBoard(options: BoardOptions = {}): Promise<StandaloneBoard> {
   checkBoardOptions(options);
   const keep = options.keep ?? false;
-  const board = new VirtualBoard({ ...options, keep, standalone: true, kernelFiles: "fuse" });
+  const models = await loadAsked(options.models);
+  const board = new VirtualBoard({ ...options, models, keep, standalone: true, kernelFiles: "fuse" });
   try {
     await board.announce();
   } catch (error) {

@@ -2,6 +2,7 @@ import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
 import type { BoardMemoryHandle } from "../board/board-memory";
 import type { Coherency } from "../board/main-memory";
 import { findRunningBoard } from "../board/running-board";
+import type { LoadedModel } from "../board/user-core";
 import { AxiscriptError } from "../errors";
 
 const COHERENCIES: readonly Coherency[] = ["relaxed", "strict"];
@@ -36,8 +37,23 @@ export function useVirtualBoard(options: VirtualBoardOptions): UsedBoard {
   }
 }
 
+/**
+ * Loads what is asked for, and with it what loads it.
+ *
+ * @param paths of modules with models
+ * @throws AxiscriptError ERR_AXI_MODEL
+ */
+export async function loadAsked(paths: readonly string[] = []): Promise<readonly LoadedModel[]> {
+  if (paths.length === 0) return [];
+  const { loadModels } = require("../board/model-file") as typeof import("../board/model-file");
+  return loadModels(paths);
+}
+
 /** @throws AxiscriptError ERR_AXI_USAGE for a seed or a coherency that is none */
-export function checkBoardOptions({ seed = 0, coherency = "relaxed" }: VirtualBoardOptions): void {
+export function checkBoardOptions({
+  seed = 0,
+  coherency = "relaxed",
+}: Pick<VirtualBoardOptions, "seed" | "coherency">): void {
   if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
     throw new AxiscriptError(
       "ERR_AXI_USAGE",
@@ -52,12 +68,14 @@ export function checkBoardOptions({ seed = 0, coherency = "relaxed" }: VirtualBo
   }
 }
 
-function checkSettings({ seed, faults = {}, coherency, record }: VirtualBoardOptions, sysroot: string): void {
+function checkSettings(options: VirtualBoardOptions, sysroot: string): void {
+  const { seed, faults = {}, coherency, record, models = [] } = options;
   const asked = [
     ...(seed === undefined ? [] : ["a seed"]),
     ...(Object.keys(faults).length === 0 ? [] : ["faults"]),
     ...(coherency === undefined ? [] : ["a coherency"]),
     ...(record === undefined ? [] : ["a record"]),
+    ...(models.length === 0 ? [] : ["models"]),
   ];
   if (asked.length === 0) return;
   throw new AxiscriptError(

@@ -40,6 +40,8 @@ interface Program {
   readonly device: string;
 }
 
+const needsPython = testWhere(test, ...needs(hasPython, "python3-numpy"));
+
 const directory = temporaryDirectory();
 const programs: readonly Program[] = (
   [
@@ -50,7 +52,7 @@ const programs: readonly Program[] = (
   {
     ...{ name: `${name}.py`, device, memory: "numpy", keep: ["--keep"] },
     command: () => [PYTHON, join(SOURCES, `${name}.py`)],
-    where: testWhere(test, ...needs(hasPython, "python3-numpy")),
+    where: needsPython,
   },
   {
     ...{ name: `${name}.c`, device, memory: "memory", keep: [amount, "keep"] },
@@ -102,6 +104,28 @@ function keepCoresBusy(): void {
     burners.add(spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
   }
 }
+
+needsPython("crc32.py finds every checksum of a core with a user's model right", async () => {
+  const model = join(PACKAGE, "examples/own-model/crc32.mjs");
+  const withModel = await startBoardProcess(["--model", model]);
+  for (const buffer of ["numpy", "u-dma-buf"]) {
+    const command = [
+      "board",
+      "exec",
+      "--sysroot",
+      withModel.sysroot,
+      "--",
+      PYTHON,
+      join(SOURCES, "crc32.py"),
+      "hpc",
+      buffer,
+    ];
+    const { status, stdout, stderr } = await axiscript(command);
+    assert.is(status, 0, `${stdout}${stderr}`);
+    assert.match(stdout, new RegExp(`^uio0 Crc32:hpc, ${buffer}: 50 ranges$`, "m"));
+  }
+  await withModel.end();
+});
 
 for (const program of programs) {
   const { name, where, memory, keep } = program;
