@@ -81,8 +81,8 @@ export interface RunSyncOptions {
   readonly stdout?: number;
   readonly stderr?: number;
   /**
-   * Told what a person should know and no result says: a fallback that was taken, memory that had to be kept. What it
-   * throws ends the run.
+   * Told what a person should know and no result says: a fallback that was taken, memory that had to be kept, a core of the
+   * virtual board that is dead since its model failed. What it throws ends the run.
    */
   readonly onNote?: (message: string) => void;
 }
