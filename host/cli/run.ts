@@ -26,7 +26,7 @@ export const RUN_OPTIONS = {
   timeout: { string: true, describe: "Stop the script after this time: 500ms, 2s, 1m" },
   "max-memory": {
     string: true,
-    describe: "The most that the script's memory may grow to: 256M, 1G [default: half of this machine's]",
+    describe: "The most that the script's memory may grow to: 256M, 1G [default: half of what is available]",
   },
   "max-output": { string: true, describe: "Stop the script when it has printed more than this: 64K, 10M" },
   ...BOARD_OPTIONS,

@@ -160,12 +160,12 @@ them by its \`kind\`:
 
 Any UIO driver will do, for example the one that takes all PCI devices whose interrupt line can be masked:
 
-\`\`\`
+\`\`\`sh
 modprobe uio_pci_generic
 echo "1234 11e8" > /sys/bus/pci/drivers/uio_pci_generic/new_id
 \`\`\`
 
-Where the driver offers the range as a map, \`/dev/uioN\` is mapped; else (\`uio_pci_generic\` offers none)
+Where the driver offers the range as a map, \`/dev/uioN\` is mapped; else (an older \`uio_pci_generic\` offers none)
 \`/sys/bus/pci/devices/ADDRESS/resourceB\`. Bus mastering is switched on for devices whose description has a DMA engine, once
 they are found to be what it says. Interrupts are those of the line, INTx; a driver that cannot enable them leaves that to the
 device's command register, which is done here. \`UioDevice.open("pci:1234:11e8")\` opens a device by its id, also one that

@@ -125,10 +125,15 @@ function changeCommand(
       writeSync(fd, word, 0, COMMAND.bytes, COMMAND.offset);
     });
   } catch (cause) {
+    const code = errnoCode(cause);
+    // Who may not open the file gets EACCES.
+    const advice =
+      code === "EPERM"
+        ? "The kernel is locked down (/sys/kernel/security/lockdown): boot without lockdown= and secure boot."
+        : "Run as root, or give your group the right to write that file with a udev rule.";
     throw new AxiscriptError(
       "ERR_AXI_DEVICE_ACCESS",
-      `Cannot change the command register of PCI device ${id} at ${address}: ${path} gave ${errnoCode(cause)}. ` +
-        "Run as root, or give your group the right to write that file with a udev rule.",
+      `Cannot change the command register of PCI device ${id} at ${address}: ${path} gave ${code}. ${advice}`,
       { cause },
     );
   }

@@ -14,8 +14,8 @@ export type FindingStatus = "ok" | "warning" | "missing";
 /** One thing that was looked at. */
 export interface Finding {
   /**
-   * Stable, for programs: `platform`, `compiler`, `shared-memory`, `max-map-count`; `page-size`, `pagemap`, `pins`,
-   * `locked-memory`, `compaction`, `hugetlb`, `transparent-huge-pages`; `uio`, `uio-access`, `fpga-manager`,
+   * Stable, for programs: `platform`, `compiler`, `shared-memory`, `max-map-count`, `lockdown`; `page-size`, `pagemap`,
+   * `pins`, `locked-memory`, `compaction`, `hugetlb`, `transparent-huge-pages`; `uio`, `uio-access`, `fpga-manager`,
    * `overlays`, `firmware`, `u-dma-buf`, `u-dma-buf-access`.
    */
   readonly id: string;

@@ -3,6 +3,7 @@ import { checkPlatform } from "../platform";
 import { asRoot, setKernel } from "./commands";
 import { hasFpga } from "./devices";
 import type { Check, Place, Verdict } from "./finding";
+import { lockdown } from "./lockdown";
 import { mayUse } from "./machine";
 import { formatBytes } from "./units";
 
@@ -17,6 +18,7 @@ export const SYSTEM_CHECKS: readonly Check[] = [
   { id: "compiler", title: "compiler", examine: compiler },
   { id: "shared-memory", title: SHARED_MEMORY, examine: sharedMemory },
   { id: "max-map-count", title: "vm.max_map_count", examine: maxMapCount },
+  { id: "lockdown", title: "kernel lockdown", examine: lockdown },
 ];
 
 function platform({ machine }: Place): Verdict {

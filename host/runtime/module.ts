@@ -1,4 +1,3 @@
-import { totalmem } from "node:os";
 import { AxiscriptError, messageOf } from "../errors";
 import { MAX_MEMORY_BYTES, type MemoryLimits, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { checkLinks } from "./link";
@@ -21,7 +20,7 @@ export interface ScriptModule {
 /**
  * Compiles a script's module and checks it against the host's functions and limits. Blocks while V8 compiles.
  *
- * @param maxMemoryBytes the most that its memory may grow to; absent: half of this machine's memory
+ * @param maxMemoryBytes the most that its memory may grow to; absent: half of what is available
  * @throws AxiscriptError ERR_AXI_NOT_WASM, ERR_AXI_LINK, ERR_AXI_NO_ENTRY, ERR_AXI_LIMIT
  */
 export function loadModule(script: CompiledScript, maxMemoryBytes?: number): ScriptModule {
@@ -92,9 +91,9 @@ function checkTables(path: string, { tables }: WasmInterface): void {
   );
 }
 
-/** Half of this machine's memory. */
+/** Half of the memory that is available now: where there is none left, the kernel kills who asks for more. */
 function defaultMemoryBytes(): number {
-  return Math.min(Math.floor(totalmem() / 2), MAX_MEMORY_BYTES);
+  return Math.min(Math.floor(process.availableMemory() / 2), MAX_MEMORY_BYTES);
 }
 
 /** Lowers a memory's maximum to a limit; beyond it, `memory.grow` fails as at any maximum. */

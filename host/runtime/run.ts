@@ -53,7 +53,7 @@ export interface RunSettings {
 export interface RunLimits {
   /** Absent: no limit. */
   readonly timeoutMs: number | undefined;
-  /** Absent: half of this machine's memory. */
+  /** Absent: half of the memory that is available when the run begins. */
   readonly maxMemoryBytes: number | undefined;
 }
 

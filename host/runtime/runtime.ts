@@ -67,7 +67,7 @@ export interface RunSyncOptions {
   readonly timeoutMs?: number;
   /**
    * The most that the script's memory may grow to, in bytes; beyond it `memory.grow` fails. From 64 KiB to 4 GiB; half of
-   * this machine's memory if absent.
+   * the memory that is available when the run begins if absent.
    */
   readonly maxMemoryBytes?: number;
   /** What this script may do, in place of the runtime's `permissions`. */

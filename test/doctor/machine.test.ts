@@ -47,6 +47,16 @@ test("vm.max_map_count: the kernel's default or more; nothing where the kernel d
   assert.is(shortOf("max-map-count", EMPTY, silent), "none");
 });
 
+test("lockdown matters where there are PCI devices, and is nothing where the kernel does not show it", () => {
+  const tree = (level: string, files = {}) => treeOf({ "sys/kernel/security/lockdown": `${level}\n`, ...files });
+  assert.is(shortOf("lockdown", EMPTY), "none");
+  assert.is(shortOf("lockdown", tree("[none] integrity confidentiality")), "ok: none");
+  const locked = "none [integrity] confidentiality";
+  assert.match(shortOf("lockdown", tree(locked)), /^ok: integrity, /);
+  const pci = { "sys/bus/pci/devices/0000:00:04.0/": "" };
+  assert.match(shortOf("lockdown", tree(locked, pci)), /^warning: integrity: [^|]*bus masters[^|]*$/);
+});
+
 testWhere(
   test,
   process.getuid?.() !== 0,

@@ -1,17 +1,11 @@
+import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { type Finding, packageVersion } from "../../host/index";
-import type { Guest, JobOptions } from "./guest";
+import { packageVersion } from "../../host/index";
+import { findings } from "./findings";
 import { failureOf, guestSuite } from "./support";
 
-const { test, run } = guestSuite("the stock kernel", {});
+const { test, runWithoutPowerOff } = guestSuite("the stock kernel", {});
 const USER = 1000;
-
-/** What `axiscript doctor` finds. */
-async function findings(guest: Guest, prelude: string, options?: JobOptions): Promise<ReadonlyMap<string, Finding>> {
-  const { stdout, stderr } = await guest.run(`${prelude} axiscript doctor --json`, options);
-  assert.is(stderr, "");
-  return new Map((JSON.parse(stdout) as Finding[]).map((finding) => [finding.id, finding]));
-}
 
 test("it runs this Node, and the packed package", async (guest) => {
   assert.is(await guest.succeed("node -p 1"), "1\n");
@@ -28,7 +22,7 @@ test("a job that fails fails here, with its output", async (guest) => {
 });
 
 test("doctor is right about root, and about huge pages that were reserved", async (guest) => {
-  const found = await findings(guest, "echo 4 > /proc/sys/vm/nr_hugepages;");
+  const found = await findings(guest, "echo 4 > /proc/sys/vm/nr_hugepages; axiscript doctor --json");
   assert.is(found.get("pagemap")?.status, "ok");
   assert.match(found.get("pins")?.found ?? "", /^io_uring is used; works too: af_xdp, hugetlb, mlock$/);
   assert.match(found.get("locked-memory")?.found ?? "", "no limit for this process");
@@ -38,10 +32,32 @@ test("doctor is right about root, and about huge pages that were reserved", asyn
 });
 
 test("doctor is right about an ordinary user with little memory to lock", async (guest) => {
-  const found = await findings(guest, "ulimit -l 0;", { user: USER });
+  const found = await findings(guest, "ulimit -l 0; axiscript doctor --json", { user: USER });
   assert.is.not(found.get("pagemap")?.status, "ok");
   assert.match(found.get("locked-memory")?.found ?? "", /^limit 0 KiB \(soft\), 0 KiB \(hard\)/);
   assert.match(found.get("pins")?.found ?? "", /does not: .*io_uring \(ENOMEM\)/);
 });
 
-run();
+/** Programs that this process has started and that are running. */
+function children(): string {
+  const pids = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+  return pids.map((pid) => readFileSync(`/proc/${pid}/comm`, "utf8")).join("");
+}
+
+test("what its kernel complains of is found", async (guest) => {
+  assert.is(guest.complaint, undefined);
+  await guest.succeed('echo "WARNING: CPU: 0 PID: 1 at made/up.c" > /dev/kmsg');
+  assert.match(guest.complaint ?? "", "WARNING: CPU: 0 PID: 1 at made/up.c");
+});
+
+test("one that hangs is ended at a deadline, and its console is shown", async (guest) => {
+  assert.match(children(), "qemu");
+  const message = await failureOf(guest.run("sleep 10000", { deadlineMs: 500 }));
+  assert.match(message, /did not end "sleep 10000": 0\.5 s have passed/);
+  assert.match(message, "made/up.c");
+  await guest.kill();
+  assert.not.match(children(), "qemu");
+});
+
+// The last test has ended the guest.
+runWithoutPowerOff();

@@ -4,8 +4,11 @@ import { createMemoryFile, MFD_CLOEXEC } from "../../host/native/libc";
 import { type ArchiveEntry, writeArchive } from "./cpio";
 import { type Job, type JobNews, lineSplitter, READY } from "./jobs";
 
-/** Below the hole in a PC's addresses: up to 2 GiB a physical address is an offset in the guest's memory. */
-const MEMORY_BYTES = 2 ** 30;
+/**
+ * Below the hole in a PC's addresses: up to 2 GiB a physical address is an offset in the guest's memory. The kernel has no
+ * transparent huge pages where less than 512 MiB are left beside what it boots from; with more, compaction takes longer.
+ */
+const MEMORY_BYTES = 768 * 2 ** 20;
 /** On a machine that has other things to do. */
 const BOOT_DEADLINE_MS = 240_000;
 const JOB_DEADLINE_MS = 180_000;
@@ -21,6 +24,8 @@ export interface GuestOptions {
   /** Path of the kernel's image. */
   readonly kernel: string;
   readonly files: readonly ArchiveEntry[];
+  /** Added to the kernel's command line. */
+  readonly bootArguments?: string;
   /** QEMU's `-device …` for PCI devices that QEMU itself has. */
   readonly devices?: readonly string[];
   /** Register files of PCI devices that are served from outside: descriptors of memory files. */
@@ -219,7 +224,7 @@ export class Guest {
   }
 }
 
-function qemuArguments({ kernel, devices = [], registerFiles = [] }: GuestOptions): string[] {
+function qemuArguments({ kernel, bootArguments = "", devices = [], registerFiles = [] }: GuestOptions): string[] {
   const [memory, console, image, ...registers] = [0, 1, 2, ...registerFiles.keys()].map(
     (_, index) => `/proc/self/fd/${FIRST_DESCRIPTOR + index}`,
   );
@@ -234,7 +239,7 @@ function qemuArguments({ kernel, devices = [], registerFiles = [] }: GuestOption
     ...["-chardev", `file,id=console,path=${console}`, "-serial", "chardev:console"],
     ...["-chardev", "stdio,id=jobs,signal=off", "-serial", "chardev:jobs"],
     ...["-kernel", kernel, "-initrd", `${image}`],
-    ...["-append", "console=ttyS0 panic=-1"],
+    ...["-append", `console=ttyS0 panic=-1 ${bootArguments}`],
     ...registerFiles.flatMap(({ lengthBytes, slot }, index) => [
       ...file(`registers${index}`, registers[index], lengthBytes),
       ...["-device", `ivshmem-plain,memdev=registers${index},addr=${slot}`],

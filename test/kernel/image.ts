@@ -10,23 +10,26 @@ import type { Kernel } from "./kernel-package";
 export const GUEST_PACKAGE = "/opt/axiscript";
 const BUSYBOX = "/bin/busybox";
 const NODE = "/usr/bin/node";
-/** In the order in which they are loaded. */
 const MODULES = ["uio", "uio_pci_generic", "uio_cif"];
+/** Beside busybox's: programs of this machine that do more than busybox's do, or that busybox has not. */
+const PROGRAMS = ["/usr/bin/setpriv", "/usr/sbin/groupadd", "/usr/sbin/useradd"];
 
-/** The first process: mounts what the kernel offers, loads the modules, and has jobs run until there are no more. */
+/** The first process: mounts what the kernel offers, loads a driver, and has jobs run until there are no more. */
 const INIT = `#!${BUSYBOX} sh
 set -e
-export PATH=/usr/bin:/bin HOME=/root
+export PATH=/usr/sbin:/usr/bin:/bin HOME=/root
 ${BUSYBOX} --install -s /bin
 mkdir -p /dev /proc /sys /tmp /root
 mount -t devtmpfs dev /dev
 mkdir -p /dev/shm
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+mount -t securityfs security /sys/kernel/security
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t tmpfs -o mode=1777 tmp /tmp
 ifconfig lo up
-for module in ${MODULES.join(" ")}; do insmod /lib/modules/$module.ko; done
+depmod
+modprobe uio_cif
 stty -F /dev/ttyS1 raw -echo
 node ${GUEST_PACKAGE}/dist/test/kernel/agent.js
 poweroff -f
@@ -41,12 +44,16 @@ export function imageEntries(kernel: Kernel, busybox: string): ArchiveEntry[] {
   return [
     ...[text("/init", INIT, 0o755), text("/etc/passwd", USERS), text("/etc/group", GROUPS)],
     ...[file(BUSYBOX, busybox), file(NODE, process.execPath)],
-    ...librariesOf(process.execPath).map((path) => file(path, path)),
-    ...MODULES.map((name) => ({ path: `/lib/modules/${name}.ko`, mode: 0o644, content: () => kernel.module(name) })),
+    ...PROGRAMS.map((path) => file(path, path)),
+    ...[process.execPath, ...PROGRAMS].flatMap(librariesOf).map((path) => file(path, path)),
+    ...MODULES.map((name) => {
+      return { path: `/lib/modules/${kernel.release}/${name}.ko`, mode: 0o644, content: () => kernel.module(name) };
+    }),
     ...packedPackage(),
     ...dependencies().flatMap((directory) => tree(directory, join(GUEST_PACKAGE, relative(PACKAGE, directory)))),
     ...tree(join(PACKAGE, "dist/test"), join(GUEST_PACKAGE, "dist/test")),
     { path: "/usr/bin/env", mode: 0o777, target: BUSYBOX },
+    { path: "/etc/login.defs", mode: 0o644, content: () => Buffer.from("") },
     { path: "/usr/bin/axiscript", mode: 0o777, target: join(GUEST_PACKAGE, "dist/host/cli/main.js") },
   ];
 }

@@ -3,12 +3,20 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Always depends on the newest kernel of the release. */
-const METAPACKAGE = "linux-image-amd64";
+/** Packages that depend on the newest kernel of a series, by what they are wanted for; the first that apt knows is used. */
+const METAPACKAGES = {
+  /** The release's own. */
+  stock: ["linux-image-amd64"],
+  /** Linux 6.12: the only one of Debian 13, the later one of Debian 12. */
+  later: ["linux-image-6.12-amd64", "linux-image-amd64"],
+} as const;
+export type KernelSeries = keyof typeof METAPACKAGES;
 const DRIVERS = "kernel/drivers/uio";
 
 /** What is used of a kernel's package. */
 export interface Kernel {
+  /** What `uname -r` says. */
+  readonly release: string;
   /** Path of the bootable image. */
   readonly image: string;
   /** The bytes of a module of {@link DRIVERS}, by its name. */
@@ -21,9 +29,11 @@ export interface Kernel {
  *
  * @throws Error with what is missing
  */
-export function stockKernel(): Kernel {
-  const packageName = /Depends: (linux-image-\S+)/.exec(output("apt-cache", "depends", METAPACKAGE))?.[1];
-  if (packageName === undefined) throw new Error(`apt knows no ${METAPACKAGE}: apt-get update`);
+export function stockKernel(series: KernelSeries = "stock"): Kernel {
+  const metapackages = METAPACKAGES[series];
+  const known = output("apt-cache", "depends", ...metapackages);
+  const packageName = /Depends: (linux-image-\S+)/.exec(known)?.[1];
+  if (packageName === undefined) throw new Error(`apt knows no ${metapackages.join(", ")}: apt-get update`);
   const digest = /SHA256:([0-9a-f]{64})/.exec(output("apt-get", "download", "--print-uris", packageName))?.[1];
   if (digest === undefined) throw new Error(`apt says no digest of ${packageName}: apt-get update`);
   const directory = join(cacheDirectory(), digest);
@@ -36,11 +46,15 @@ function read(directory: string): Kernel {
   const [release] = readdirSync(join(directory, "lib/modules"));
   if (image === undefined || release === undefined) throw new Error(`${directory} holds no kernel: remove it`);
   return {
+    release,
     image: join(directory, "boot", image),
     module: (name) => {
       const path = join(directory, "lib/modules", release, DRIVERS, `${name}.ko`);
+      if (existsSync(path)) return readFileSync(path);
       // Newer releases compress their modules.
-      return existsSync(path) ? readFileSync(path) : spawnSync("xz", ["--decompress", "--stdout", `${path}.xz`]).stdout;
+      const { status, stdout } = spawnSync("xz", ["--decompress", "--stdout", `${path}.xz`]);
+      if (status !== 0) throw new Error(`cannot decompress ${path}.xz: apt-get install xz-utils`);
+      return stdout;
     },
   };
 }

@@ -10,7 +10,7 @@ import type { ArchiveEntry } from "./cpio";
 import { GuestFabric, IVSHMEM_ID, type PciCore, pciAddressOf, REGISTERS_BAR } from "./fabric";
 import { Guest, type GuestOptions } from "./guest";
 import { findBusybox, imageEntries } from "./image";
-import { type Kernel, stockKernel } from "./kernel-package";
+import { type Kernel, type KernelSeries, stockKernel } from "./kernel-package";
 
 /** Where the guest has descriptions of its PCI devices, for `--devices`. */
 export const GUEST_DEVICES = "/etc/axiscript/devices";
@@ -21,13 +21,13 @@ interface Tools {
 }
 
 /** What it takes to boot a guest; a text: what of it is missing. */
-export function findTools(): Tools | string {
+export function findTools(series?: KernelSeries): Tools | string {
   if (process.arch !== "x64") return "the guests are x86-64, and run this Node";
   if (spawnSync("qemu-system-x86_64", ["--version"]).status !== 0) return "no QEMU: apt-get install qemu-system-x86";
   const busybox = findBusybox();
   if (busybox === undefined) return "no busybox without libraries: apt-get install busybox-static";
   try {
-    return { busybox, kernel: stockKernel() };
+    return { busybox, kernel: stockKernel(series) };
   } catch (error) {
     return `no kernel: ${messageOf(error)}`;
   }
@@ -35,6 +35,8 @@ export function findTools(): Tools | string {
 
 /** What a guest has beside the package. */
 export interface GuestPlan extends Partial<GuestOptions> {
+  /** Absent: the release's own kernel. */
+  readonly series?: KernelSeries;
   /** Cores of the virtual board that it sees as PCI devices. */
   readonly cores?: readonly PciCore[];
   /** Sources that the guest finds compiled: `/root/NAME.wasm`. */
@@ -105,19 +107,32 @@ function compiled(scripts: readonly string[]): Promise<ArchiveEntry[]> {
 
 /** Tests that share a guest. */
 export interface GuestSuite {
-  /** Adds a test; left out, with a line that says why, where no guest can be booted. */
-  readonly test: (name: string, body: (guest: Guest, fabric: GuestFabric) => Promise<void>) => void;
+  /**
+   * Adds a test; left out, with a line that says why, where no guest can be booted, or its kernel is older than `since`,
+   * `"6.6"`.
+   */
+  readonly test: (name: string, body: (guest: Guest, fabric: GuestFabric) => Promise<void>, since?: string) => void;
   /** Adds the last test, that the kernel has nothing to complain of, and has all of them run. */
   readonly run: () => void;
   /** Has the tests run that were added; the guest is ended as it is. */
   readonly runWithoutPowerOff: () => void;
 }
 
+/** Who is stopped leaves nothing behind either: directories are removed at the exit, and guests end with this process. */
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.once(signal, () => process.exit(exitCode));
+}
+
 /** Makes a suite whose first test boots a guest for all of them. */
 export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
   const tests = suite(name);
-  const tools = findTools();
+  const tools = findTools(plan.series);
   const where = testWhere(tests, typeof tools === "object", typeof tools === "string" ? tools : "");
+  const isOlder = (since: string) => typeof tools === "object" && compareVersions(tools.kernel.release, since) < 0;
   let booting: Promise<Machine> | undefined;
   const booted = () =>
     (booting ??= typeof tools === "string" ? Promise.reject(new Error(tools)) : Machine.boot(tools, plan));
@@ -127,11 +142,13 @@ export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
     if (machine && !isOff) await machine.kill();
   });
   return {
-    test: (title, body) =>
-      where(title, async () => {
+    test: (title, body, since = "0.0") => {
+      const add = isOlder(since) ? testWhere(tests, false, `the kernel is older than ${since}`) : where;
+      add(title, async () => {
         const { guest, fabric } = await booted();
         await body(guest, fabric);
-      }),
+      });
+    },
     run: () => {
       where("the kernel has nothing to complain of", async () => {
         const machine = await booted();
@@ -142,6 +159,14 @@ export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
     },
     runWithoutPowerOff: () => tests.run(),
   };
+}
+
+/** Below 0 if a release `6.1.0-56-amd64` is older than a version `6.6`. */
+function compareVersions(release: string, version: string): number {
+  const [[major = 0, minor = 0], [otherMajor = 0, otherMinor = 0]] = [release, version].map((text) =>
+    text.split(".", 2).map(Number),
+  ) as [number[], number[]];
+  return major - otherMajor || minor - otherMinor;
 }
 
 /** What a promise says that is rejected. */
