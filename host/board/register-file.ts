@@ -44,7 +44,7 @@ export class RegisterFile {
    * From now on tells of what software writes, as far as it is noticed: of several writes to a register between two looks
    * of the last, and of none that changes nothing.
    *
-   * @param pulses offset of the register that is read by {@link take}: it is told of then, after all others
+   * @param pulses offset of the register of which {@link clear} tells, after all others
    */
   onWrite(listener: WriteListener, pulses?: number): void {
     this.#listener = listener;
@@ -70,13 +70,12 @@ export class RegisterFile {
     return Atomics.load(this.#shared, offset / 4) >>> 0;
   }
 
-  /** What software sees now; 0 from now on. For registers whose bits are pulses. */
-  take(offset: number): number {
+  /** Has pulses read 0 again, if software has not written since `found` was loaded; whether that was so. */
+  clear(offset: number, found: number): boolean {
     const index = offset / 4;
-    const taken = Atomics.exchange(this.#shared, index, 0);
-    this.#tell(index, taken);
+    this.#tell(index, found | 0);
     this.#told[index] = 0;
-    return taken >>> 0;
+    return Atomics.compareExchange(this.#shared, index, found | 0, 0) === (found | 0);
   }
 
   /** Shows another value, if software has not written since `found` was loaded; whether that was so. */

@@ -29,6 +29,8 @@ export const FAULTS = ["never-ready", "never-done", "slow"] as const;
 export type Fault = (typeof FAULTS)[number];
 
 const SLOW_TRANSFER_MS = 50;
+/** At pulses that software goes on to write: there is more to do than to look at these. */
+const MOST_LOOKS = 100;
 
 /** A transfer that has begun: moves its next piece when it is called; true if that was the last. */
 export type Transfer = () => boolean;
@@ -120,14 +122,19 @@ export abstract class TransferCore implements CoreModel {
 
   /** Acts on the pulses in CONTROL. */
   #control(asked: number): void {
-    // A core that starts is not ready any more, at the latest when the pulse is gone: software that sees neither a pulse
-    // nor a transfer under way takes the core for idle.
-    const startable = this.#startable(asked);
-    if (startable !== 0) this.#status(this.#readyBits(startable), 0);
     this.registers.tellWrites();
-    const pulses = asked | this.registers.take(CONTROL);
-    if (pulses & DONE_CLEAR) this.#clearDone();
-    const starting = startable | this.#startable(pulses);
+    let starting = 0;
+    let pulses = asked;
+    for (let look = 0; look < MOST_LOOKS; look++) {
+      if (pulses & DONE_CLEAR) this.#clearDone();
+      const startable = this.#startable(pulses);
+      starting |= startable;
+      // A core that starts is not ready any more, at the latest when the pulse is gone: software that sees neither a pulse
+      // nor a transfer under way takes the core for idle.
+      if (startable !== 0) this.#status(this.#readyBits(startable), 0);
+      if (this.registers.clear(CONTROL, pulses)) break;
+      pulses = this.registers.load(CONTROL);
+    }
     for (const direction of DIRECTIONS) if (starting & BITS[direction].start) this.#start(direction);
   }
 

@@ -61,6 +61,39 @@ test("shows the documented values after reset, and 0 elsewhere", () => {
   assert.ok(others.every((index) => registers[index] === 0));
 });
 
+test("a start that replaces another pulse, which the core is about to take, never looks like an idle core", () => {
+  const { registers, bus, proxy, write } = model();
+  const START_RD = 2;
+  const DONE_CLEAR = 0x100;
+  write(REG.control, START_RD);
+  const told: number[] = [];
+  // Called when the core has found a pulse, and before it is gone.
+  proxy.onWrite((offset, value) => {
+    if (offset !== REG.control) return;
+    told.push(value);
+    if (value === DONE_CLEAR) registers[REG.control / 4] = START_RD;
+    else assert.is((registers[REG.status / 4] ?? 0) & 0x200, 0, "ready, and about to start");
+  });
+  registers[REG.control / 4] = DONE_CLEAR;
+  proxy.poll();
+  assert.equal(told, [DONE_CLEAR, START_RD]);
+  assert.is(registers[REG.control / 4], 0);
+  assert.is(bus.transfers.length, 2);
+});
+
+test("pulses without end do not keep the core from everything else", () => {
+  const { registers, proxy } = model();
+  let pulses = 0;
+  proxy.onWrite((offset) => {
+    if (offset !== REG.control) return;
+    pulses++;
+    registers[REG.control / 4] = 0x400 * pulses;
+    assert.ok(pulses < 1000, "it goes on and on");
+  });
+  registers[REG.control / 4] = 0x200;
+  assert.ok(proxy.poll());
+});
+
 test("keeps what may be written, bit by bit, and puts everything else back", () => {
   const { registers, proxy, read } = model();
   registers.fill(-1);

@@ -31,7 +31,7 @@ test("numbers are unsigned, whichever way they come", () => {
   const { shared, registers } = registerFile();
   shared[1] = -2;
   assert.is(registers.load(0x04), 0xfffffffe);
-  assert.is(registers.take(0x04), 0xfffffffe);
+  assert.ok(registers.clear(0x04, 0xfffffffe));
   assert.is(shared[1], 0);
   registers.set(0x00, 0x80000000);
   assert.is(registers.get(0x00), 0x80000000);
@@ -41,6 +41,8 @@ test("numbers are unsigned, whichever way they come", () => {
 test("a value that software has replaced meanwhile is not overwritten", () => {
   const { shared, registers } = registerFile();
   shared[1] = 0x80000001 | 0;
+  assert.not(registers.clear(0x04, 0x80000002));
+  assert.is(registers.load(0x04), 0x80000001);
   assert.ok(registers.replace(0x04, 0x80000001, 5));
   assert.is(shared[1], 5);
   shared[1] = 7;

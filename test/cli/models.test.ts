@@ -205,7 +205,7 @@ test("a module that fails in the board's thread alone ends the board, with its r
   const model = temporaryFile("m.mjs", `${imports} export default ${modelText()};`);
   const { status, stderr, leftBehind } = await axiscript(["board", "--model", model]);
   assert.is(status, 1);
-  assert.match(stderr, /^ERR_AXI_BOARD: The virtual board failed: Cannot use the model .*m\.mjs: not here/);
+  assert.match(stderr, /^ERR_AXI_BOARD: The virtual board failed: Cannot use the model .*m\.mjs: not here/m);
   assert.equal(leftBehind, []);
 });
 

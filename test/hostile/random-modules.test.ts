@@ -66,7 +66,7 @@ class Range {
     const marker = temporaryFile("marker.wasm", await tameScript({ design, port: "hp" }, ONE_TRANSFER));
     const runtime = await createRuntime({ board: "virtual", record });
     // Programs the FPGA, too, for both.
-    await runtime.run(marker);
+    await runtime.run(marker, { onNote: (m) => /kept/.test(m) && process.stderr.write(`MARKER0 ${m}\n`) });
     return new Range(runtime, record, bystander, marker);
   }
 
@@ -109,7 +109,14 @@ class Range {
 
   /** The transfers since the last call: what stands in the record before one that is made now. */
   async #transfers(): Promise<RecordedTransfer[]> {
-    await this.#runtime.run(this.#marker);
+    const t = performance.now();
+    await this.#runtime.run(this.#marker, {
+      onNote: (m) =>
+        /kept/.test(m) &&
+        process.stderr.write(
+          `MARKER ${m} ${performance.now() - t}\n${readFileSync(this.#record, "utf8").split("\n").slice(-40).join("\n")}\n`,
+        ),
+    });
     const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
       const text = readFileSync(this.#record, "utf8");
