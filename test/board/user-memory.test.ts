@@ -2,12 +2,11 @@ import { readdirSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { readMappings } from "../../host/board/mappings";
 import { MemoryBus } from "../../host/board/memory-bus";
 import { UserMemory } from "../../host/board/user-memory";
-import { Pagemap } from "../../host/memory/pagemap";
 import { pageSizeBytes } from "../../host/native/libc";
 import { type BoardUser, startBoardUser } from "../support/board-user";
+import { physicalPagesOf } from "../support/physical-pages";
 import { seesPageFrames, testWhere } from "../support/rights";
 import { temporaryDirectory } from "../support/temporary";
 
@@ -53,16 +52,6 @@ function endOfPages({ pid, state: { pages } }: BoardUser): number | undefined {
   return pages.find(
     (page) => !pages.includes(page + pageSizeBytes) && !window(page).some((address) => others.has(address)),
   );
-}
-
-/** The addresses of all pages that a process has in memory. */
-function physicalPagesOf(pid: number): number[] {
-  const pagemap = new Pagemap(`/proc/${pid}/pagemap`);
-  const frames = readMappings(pid)
-    .filter(({ readable }) => readable)
-    .flatMap(({ start, lengthBytes }) => pagemap.framesOf(BigInt(start), lengthBytes / pageSizeBytes));
-  pagemap.close();
-  return frames.map((frame) => (frame ?? 0) * pageSizeBytes);
 }
 
 for (const how of ["opens", "maps"] as const) {
