@@ -22,6 +22,15 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
     },
   },
+  {
+    files: ["host/**/*.ts"],
+    rules: {
+      "no-restricted-globals": [
+        "error",
+        { name: "performance", message: "Use monotonicMs() of host/clock: Node loads `performance` late." },
+      ],
+    },
+  },
   { files: ["**/*.d.ts"], rules: { "@typescript-eslint/no-extraneous-class": "off" } },
   {
     // AssemblyScript reads as TypeScript, but has types and operators of its own: only rules on syntax apply.

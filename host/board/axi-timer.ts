@@ -1,3 +1,4 @@
+import { monotonicMs } from "../clock";
 import type { CoreModel } from "./core-model";
 import { ALL_BITS, RegisterFile, type WriteListener } from "./register-file";
 
@@ -46,7 +47,7 @@ export class AxiTimerModel implements CoreModel {
    * @param shared the register file, shared with software
    * @param now a clock in milliseconds; that of the process if absent
    */
-  constructor(shared: Int32Array, now: () => number = () => performance.now()) {
+  constructor(shared: Int32Array, now: () => number = monotonicMs) {
     this.#now = now;
     const writable = [0, TIMER_STRIDE].flatMap((base): [number, number][] => [
       [base + TCSR, ALL_BITS],

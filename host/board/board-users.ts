@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { monotonicMs } from "../clock";
 import { kernelFileName } from "../devices/lock-holders";
 import { EVENT, FileWatch, WATCH } from "../native/file-watch";
 import { type Mapping, readMappings } from "./mappings";
@@ -42,7 +43,7 @@ export class BoardUsers {
   /** The numbers of those that there are, without this process. */
   find(): number[] {
     this.refreshFiles();
-    const now = performance.now();
+    const now = monotonicMs();
     if (this.#wasOpened() || now - this.#askedAllAt > BELIEVED_FOR_MS) {
       this.#others = new Map();
       this.#askedAllAt = now;

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { monotonicMs } from "../clock";
 import { FileWatch, WATCH } from "../native/file-watch";
 import type { BoardFiles } from "./files";
 
@@ -11,7 +12,7 @@ const BEGIN_AFTER_MS = 500;
 export class FileChanges {
   readonly #files: BoardFiles;
   readonly #directories = new Set<string>();
-  readonly #beginAt = performance.now() + BEGIN_AFTER_MS;
+  readonly #beginAt = monotonicMs() + BEGIN_AFTER_MS;
   #begun = false;
   #watch: FileWatch | undefined;
 
@@ -37,7 +38,7 @@ export class FileChanges {
 
   /** Begins to tell, if it is time. What was changed before is not told. */
   begin(): void {
-    if (this.#begun || performance.now() < this.#beginAt) return;
+    if (this.#begun || monotonicMs() < this.#beginAt) return;
     this.#begun = true;
     for (const directory of this.#directories) if (existsSync(this.#files.path(directory))) this.#tellOf(directory);
   }

@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { monotonicMs } from "../clock";
 import { errnoCode } from "../errors";
 import { PATHS } from "./paths";
 import type { BoardRecord } from "./record";
@@ -39,6 +40,6 @@ export class BoardFiles {
   /** A line in the kernel's log. */
   log(message: string): void {
     this.record?.kernel(message);
-    appendFileSync(this.path(PATHS.kernelLog), `[${(performance.now() / 1000).toFixed(6).padStart(12)}] ${message}\n`);
+    appendFileSync(this.path(PATHS.kernelLog), `[${(monotonicMs() / 1000).toFixed(6).padStart(12)}] ${message}\n`);
   }
 }

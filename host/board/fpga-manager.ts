@@ -1,3 +1,4 @@
+import { monotonicMs } from "../clock";
 import { messageOf } from "../errors";
 import { BitstreamError, type FabricDesign, readBitstream } from "./bitstream";
 import type { Firmware } from "./firmware";
@@ -86,8 +87,8 @@ export class BoardFpgaManager {
     this.#report("write init");
     const design = this.#attempt("write init error", firmwareName, () => readHead(file));
     this.#report("write");
-    const writtenAt = performance.now() + programmingMs;
-    while (performance.now() < writtenAt) yield;
+    const writtenAt = monotonicMs() + programmingMs;
+    while (monotonicMs() < writtenAt) yield;
     this.#attempt("write error", firmwareName, () => configure(design()));
     this.#report("write complete");
     this.#image = file;

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import { monotonicMs } from "../clock";
 import { messageOf } from "../errors";
 import type { Direction, Response } from "./bus";
 import type { Port } from "./port-timing";
@@ -94,7 +95,7 @@ export class BoardRecord {
   }
 
   #add(event: string, what: object): void {
-    const now = performance.now();
+    const now = monotonicMs();
     const head = { time: Math.round(now * 1000) / 1e6, cycle: Math.floor(now * CYCLES_PER_MS), event };
     this.#lines.push(`${JSON.stringify({ ...head, ...what })}\n`);
     if (this.#lines.length >= MOST_LINES) this.flush();

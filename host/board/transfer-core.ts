@@ -1,3 +1,4 @@
+import { monotonicMs } from "../clock";
 import type { Direction } from "./bus";
 import type { CoreModel } from "./core-model";
 import type { SideBand } from "./port";
@@ -77,7 +78,7 @@ export abstract class TransferCore implements CoreModel {
   constructor(shared: Int32Array, options: TransferCoreOptions) {
     this.#readyAgain = options.readyAgain;
     this.#fault = options.fault;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? monotonicMs;
     this.registers = new RegisterFile(
       shared,
       new Map([

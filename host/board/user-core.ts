@@ -1,4 +1,5 @@
 import { pathToFileURL } from "node:url";
+import { monotonicMs } from "../clock";
 import { messageOf } from "../errors";
 import type { CoreModel } from "./core-model";
 import type { DeviceModel, DeviceModelContext, DeviceModelDescription } from "./device-model";
@@ -55,7 +56,7 @@ export class UserCore implements CoreModel {
   constructor(shared: Int32Array, options: UserCoreOptions) {
     const { registerBytes, handshake } = options.description;
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? monotonicMs;
     this.#shared = shared;
     this.#shown = new Int32Array(registerBytes / 4);
     this.#sharedBytes = new Uint8Array(shared.buffer, shared.byteOffset, registerBytes);

@@ -1,5 +1,6 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { monotonicMs } from "../clock";
 import { closeDescriptor } from "../native/libc";
 import type { BurstBus } from "./bus";
 import type { MainMemory } from "./main-memory";
@@ -54,14 +55,14 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
-  let lastActive = performance.now();
+  let lastActive = monotonicMs();
   let isIdle = false;
   let lastServed = 0;
   let asked = false;
   while (Atomics.load(state, 0) === THREAD_STATE.serving) {
     const spinMs = asked || !fabric.hasCores ? BRIEF_SPIN_MS : SPIN_MS;
     const active: boolean = isIdle ? fabric.poll() : spin(fabric, spinMs);
-    const now = performance.now();
+    const now = monotonicMs();
     if (active || asked || fabric.underWay) lastActive = now;
     isIdle = now - lastActive >= ACTIVE_FOR_MS;
     const isTurn = now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS);
@@ -102,10 +103,10 @@ function goFirst(): void {
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */
 function spin(fabric: Fabric, durationMs: number): boolean {
-  const end = performance.now() + durationMs;
+  const end = monotonicMs() + durationMs;
   do {
     for (let look = 0; look < LOOKS; look++) if (fabric.poll()) return true;
-  } while (performance.now() < end);
+  } while (monotonicMs() < end);
   return false;
 }
 

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { posix } from "node:path";
+import { monotonicMs } from "../clock";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import type { Sysroot } from "./sysroot";
 import { waitUntil } from "./wait";
@@ -59,7 +60,7 @@ export class FpgaManager {
 
   /** For how long devices of the last overlay may still be about to appear. */
   get settlingMs(): number {
-    return Math.max(0, this.#settledAt - performance.now());
+    return Math.max(0, this.#settledAt - monotonicMs());
   }
 
   /** Whether an overlay of ours is applied and the FPGA operates. */
@@ -100,7 +101,7 @@ export class FpgaManager {
       });
       this.#apply(overlayPath, posix.basename(overlay));
       applied = true;
-      this.#settledAt = performance.now() + SETTLING_MS;
+      this.#settledAt = monotonicMs() + SETTLING_MS;
     } finally {
       if (!applied) {
         removeOverlay(overlayPath);

@@ -1,4 +1,5 @@
 import { fstatSync, readSync, writeSync } from "node:fs";
+import { monotonicMs } from "../clock";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { waitReadable } from "../native/libc";
 
@@ -82,12 +83,12 @@ export class UioInterrupt {
    * @throws AxiscriptError ERR_AXI_NO_INTERRUPT if the device has none, or was removed
    */
   wait(timeoutMs: number, check: () => void = () => {}): number | undefined {
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     for (;;) {
       const count = this.#news();
       if (count !== undefined) return count;
       check();
-      const restMs = deadline - performance.now();
+      const restMs = deadline - monotonicMs();
       if (restMs <= 0) return undefined;
       if (!waitReadable(this.#source.fd, Math.ceil(Math.min(restMs, SLICE_MS)))) continue;
       const arrived = this.#news();

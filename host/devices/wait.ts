@@ -1,3 +1,5 @@
+import { monotonicMs } from "../clock";
+
 const INTERVAL_MS = 0.2;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -32,9 +34,9 @@ export const WAIT_SLICE_MS = 20;
  * @throws what the thread's check throws
  */
 export function waitUntil(condition: () => boolean, timeoutMs: number): boolean {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = monotonicMs() + timeoutMs;
   while (!condition()) {
-    if (performance.now() >= deadline) return false;
+    if (monotonicMs() >= deadline) return false;
     pause(INTERVAL_MS);
   }
   return true;
@@ -42,8 +44,8 @@ export function waitUntil(condition: () => boolean, timeoutMs: number): boolean 
 
 /** Blocks the thread for a while, in slices. Throws what the thread's check throws. */
 export function sleep(durationMs: number): void {
-  const until = performance.now() + durationMs;
-  for (let rest = durationMs; rest > 0; rest = until - performance.now()) pause(Math.min(rest, WAIT_SLICE_MS));
+  const until = monotonicMs() + durationMs;
+  for (let rest = durationMs; rest > 0; rest = until - monotonicMs()) pause(Math.min(rest, WAIT_SLICE_MS));
 }
 
 function pause(durationMs: number): void {

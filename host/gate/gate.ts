@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { monotonicMs } from "../clock";
 import type { DeviceDescription, RegisterAccess, RegisterDescription } from "../devices/description";
 import type { UioInterrupt } from "../devices/uio-interrupt";
 import { AxiscriptError, hex, messageOf } from "../errors";
@@ -308,9 +309,9 @@ export class Gate {
   acquire(window: number, timeoutMs: number): boolean | undefined {
     const open = this.#find(window);
     if (!open?.shared) return open && true;
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     while (!tryLockTurn(open.fd)) {
-      if (performance.now() >= deadline) return false;
+      if (monotonicMs() >= deadline) return false;
       Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
     }
     // What another script has left under way is not known here.
@@ -352,8 +353,8 @@ export class Gate {
    * @param timeoutMs how long to wait
    */
   bringToRest(timeoutMs: number): void {
-    const deadline = performance.now() + timeoutMs;
-    while (this.activeDevices().some(({ state }) => state === "busy") && performance.now() < deadline) {
+    const deadline = monotonicMs() + timeoutMs;
+    while (this.activeDevices().some(({ state }) => state === "busy") && monotonicMs() < deadline) {
       Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
     }
     for (const open of this.#openWindows()) {
@@ -496,7 +497,7 @@ export class Gate {
    * most: where this thread was held up, a device that this machine imitates was too, and gets some more looks.
    */
   #pause(timeoutMs: number, round: number): number {
-    const now = performance.now();
+    const now = monotonicMs();
     if (round === 0) this.#polledMs = 0;
     else this.#polledMs += Math.min(now - this.#lastRoundAt, timeoutMs / LEAST_ROUNDS);
     this.#lastRoundAt = now;

@@ -1,3 +1,4 @@
+import { monotonicMs } from "../clock";
 import { AxiscriptError, messageOf } from "../errors";
 import type { RunResult } from "./run";
 import { type RunJob, ScriptThread } from "./script-thread";
@@ -97,10 +98,10 @@ function closed(): AxiscriptError {
 
 /** As setTimeout, for any time; gives what cancels it. */
 function after(durationMs: number, body: () => void): () => void {
-  const until = performance.now() + durationMs;
+  const until = monotonicMs() + durationMs;
   let timer: NodeJS.Timeout;
   const wait = () => {
-    const rest = until - performance.now();
+    const rest = until - monotonicMs();
     if (rest <= 0) body();
     else timer = setTimeout(wait, Math.min(Math.ceil(rest), MAX_TIMER_MS));
   };
