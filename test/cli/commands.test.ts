@@ -23,6 +23,13 @@ test("help shows every command with an example; each command explains itself", a
   }
 });
 
+test("a listing whose reader is gone ends as quietly as if SIGPIPE had ended it", async () => {
+  for (const args of [["doctor", "--json"], ["devices", "--board=virtual"]]) {
+    const { stderr, status } = await axiscript(args, { stdout: "closed" });
+    assert.equal({ stderr, status }, { stderr: "", status: 141 }, args.join(" "));
+  }
+});
+
 test("--version is the package's", async () => {
   for (const args of [["--version"], ["-v"], ["run", "--version"]]) {
     assert.is((await axiscript(args)).stdout, `${packageVersion()}\n`);
