@@ -24,10 +24,8 @@ test("help shows every command with an example; each command explains itself", a
 });
 
 test("a listing whose reader is gone ends as quietly as if SIGPIPE had ended it", async () => {
-  for (const args of [["doctor", "--json"], ["devices", "--board=virtual"]]) {
-    const { stderr, status } = await axiscript(args, { stdout: "closed" });
-    assert.equal({ stderr, status }, { stderr: "", status: 141 }, args.join(" "));
-  }
+  const { stderr, status } = await axiscript(["doctor", "--json"], { stdout: "closed" });
+  assert.equal({ stderr, status }, { stderr: "", status: 141 });
 });
 
 test("--version is the package's", async () => {
