@@ -155,14 +155,16 @@ export function clearDone(window: i32, timeoutMs: i32): i32 {
  * @param outcome what came of a step of it
  */
 export function failTransfer(device: UioDevice, what: string, outcome: i32, timeoutMs: i32): void {
-  const status = hex32(device.read32(STATUS));
+  const status = `STATUS reads ${hex32(device.read32(STATUS))}`;
   const cannot = `Cannot ${what} through ${device.toString()}: `;
   if (outcome == NOT_READY) {
     fail(
       "ERR_AXI_NOT_READY",
-      `${cannot}the device is not ready for a transfer, STATUS reads ${status}. Wait for the one that is under way, or program the FPGA again.`,
+      `${cannot}the device is not ready for a transfer, ${status}. Wait for the one that is under way, or program the FPGA again.`,
     );
   }
   const reason = outcome == NOT_DONE ? "the transfer did not finish" : "DONE_CLEAR had no effect";
-  fail("ERR_AXI_TRANSFER_TIMEOUT", `${cannot}${reason} within ${timeoutMs} ms, STATUS reads ${status}.`);
+  // A pulse that is still there has not been taken by the core.
+  const control = `CONTROL ${hex32(device.read32(CONTROL))}`;
+  fail("ERR_AXI_TRANSFER_TIMEOUT", `${cannot}${reason} within ${timeoutMs} ms, ${status} and ${control}.`);
 }

@@ -34,6 +34,7 @@ const KINDS: StaticArray<string> = [
 const FIRST_BACKED: i32 = 4;
 const GROWTH_LIMIT_PAGES: i32 = 8192;
 const PROGRESS_MS: i64 = 1000;
+const TIMEOUT_MS: i32 = 30_000;
 
 const seconds = <i64>parseInt(process.argv[1]);
 const mostTransfers = <i32>parseInt(process.argv[2]);
@@ -47,6 +48,10 @@ const proxies: StaticArray<AxiProxy> = [
   new AxiProxy(UioDevice.open("AxiProxy", "hpc")),
   new AxiProxy(UioDevice.open("AxiProxy", "acp")),
 ];
+
+// What is tortured is memory: a machine in such a state, or one that is virtual itself, may leave the thread behind these
+// devices without a core for seconds.
+for (let i = 0; i < proxies.length; i++) proxies[i].timeoutMs = TIMEOUT_MS;
 
 const untilMoved = process.argv.includes("until-moved");
 
