@@ -20,10 +20,17 @@ const { values: options, positionals: wanted } = parseArgs({
 const FILE_TIMEOUT_MS = (options.kernel ? 20 : 10) * 60_000;
 /** A guest has one processor, and nothing of this machine's that another one could want. */
 const AT_A_TIME = options.kernel ? availableParallelism() : 1;
+/** Of those that run side by side the long ones come first, so that nothing waits for one that began late. */
+const LONGEST = ["endurance.kernel.ts", "strays.kernel.ts", "settings.kernel.ts", "pci.kernel.ts"];
 const suffix = options.kernel ? ".kernel.ts" : ".test.ts";
 const waiting = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(suffix) && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
-  .sort();
+  .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+
+function rank(file: string): number {
+  const place = LONGEST.findIndex((name) => file.endsWith(name));
+  return place < 0 ? LONGEST.length : place;
+}
 
 /** What became of a file's process. */
 interface Ended {

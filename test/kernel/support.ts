@@ -17,6 +17,9 @@ import { type Kernel, type KernelSeries, stockKernel } from "./kernel-package";
 /** Where the guest has descriptions of its PCI devices, for `--devices`. */
 export const GUEST_DEVICES = "/etc/axiscript/devices";
 
+/** Gives the guest's cores to a driver that offers their registers. */
+export const BIND_CORES = 'echo "1af4 1110" > /sys/bus/pci/drivers/hilscher/new_id';
+
 interface Tools {
   readonly busybox: string;
   readonly kernel: Kernel;
