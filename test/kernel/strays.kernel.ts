@@ -30,10 +30,9 @@ test("a transfer beside granted memory, of another process or of what was freed 
   // Of the script's own memory: before that was freed, of either device three times, and those that came last.
   assert.equal(
     fabric.transfers.map(({ core, direction, response }) => `${core} ${direction} ${response}`),
-    [
-      ...["read", "write", "read", "write", "read"].map((direction) => `axi-proxy@5000 ${direction} OKAY`),
-      ...["write", "read", "write", "write", "read"].map((direction) => `axi-traffic-gen@7000 ${direction} OKAY`),
-    ],
+    ["axi-proxy@5000", "axi-traffic-gen@7000"].flatMap((core) =>
+      ["write", "read", "write", "write", "read"].map((direction) => `${core} ${direction} OKAY`),
+    ),
   );
 });
 
