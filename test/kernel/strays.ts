@@ -29,7 +29,7 @@ export interface StrayReports extends Readonly<Record<StrayKind, StrayReport>> {
   readonly isForeignUnchanged: boolean;
 }
 
-/** What a buffer rests on, as `Backing` of the SDK has it. */
+/** What a buffer rests on, as `Backing` of the SDK has it. A u-dma-buf is not tried: there is no driver for it there. */
 const BACKINGS = { pages: 0, transparentHugePages: 1, hugetlb: 2 } as const;
 type Backing = keyof typeof BACKINGS;
 
