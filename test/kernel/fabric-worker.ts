@@ -20,7 +20,8 @@ export interface FabricJob {
 }
 
 const SPINS = 2000;
-const SLEEP_MS = 0.05;
+/** Between looks while nothing is asked of the cores: the guests need the processors more. */
+const SLEEP_MS = 0.2;
 const WASM_PAGE_BYTES = 65536;
 
 const { memoryFd, memoryBytes, cores, state, record: recordPath } = workerData as FabricJob;
@@ -37,10 +38,13 @@ fabric.connect(
   }),
 );
 parentPort?.postMessage("serving");
+let looks = 1;
 while (Atomics.load(state, 0) === 0) {
   let active = false;
-  for (let i = 0; i < SPINS && !active; i++) active = fabric.poll();
+  for (let i = 0; i < looks && !active; i++) active = fabric.poll();
   fabric.settle();
+  // What follows on a transfer is another one, as a rule.
+  looks = active ? SPINS : 1;
   if (active) continue;
   record.flush();
   Atomics.wait(state, 0, 0, SLEEP_MS);

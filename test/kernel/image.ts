@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { PACKAGE } from "../support/cli";
-import { temporaryDirectory } from "../support/temporary";
 import type { ArchiveEntry } from "./cpio";
 import type { Kernel } from "./kernel-package";
 
@@ -58,13 +57,13 @@ export function imageEntries(kernel: Kernel, busybox: string): ArchiveEntry[] {
   ];
 }
 
-/** The package as `npm pack` makes it, from what was built. */
+/** What `npm pack` would pack, from what was built; nothing is written, which who is killed could leave behind. */
 function packedPackage(): ArchiveEntry[] {
-  const directory = temporaryDirectory();
-  succeed("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", directory);
-  const [archive = ""] = readdirSync(directory);
-  succeed("tar", "--extract", "--directory", directory, "--file", join(directory, archive));
-  return tree(join(directory, "package"), GUEST_PACKAGE);
+  const packed = succeed("npm", "pack", "--silent", "--ignore-scripts", "--dry-run", "--json");
+  const [{ files } = { files: [] }] = JSON.parse(packed) as { files: { path: string; mode: number }[] }[];
+  return files.map(({ path, mode }) => {
+    return { path: join(GUEST_PACKAGE, path), mode, content: () => readFileSync(join(PACKAGE, path)) };
+  });
 }
 
 /** The packages that the package needs where scripts are not compiled. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -37,7 +37,7 @@ export function stockKernel(series: KernelSeries = "stock"): Kernel {
   const digest = /SHA256:([0-9a-f]{64})/.exec(output("apt-get", "download", "--print-uris", packageName))?.[1];
   if (digest === undefined) throw new Error(`apt says no digest of ${packageName}: apt-get update`);
   const directory = join(cacheDirectory(), digest);
-  if (!existsSync(directory)) unpack(packageName, directory);
+  if (!existsSync(directory)) unpack(packageName, digest);
   return read(directory);
 }
 
@@ -59,18 +59,20 @@ function read(directory: string): Kernel {
   };
 }
 
-/** A draft first: what is in the cache is whole. */
-function unpack(packageName: string, directory: string): void {
+/** A draft first: what is in the cache is whole. One process at a time: guests of several files are booted at once. */
+function unpack(packageName: string, digest: string): void {
   mkdirSync(cacheDirectory(), { recursive: true });
-  const draft = mkdtempSync(join(cacheDirectory(), "draft-"));
-  try {
-    const wanted = `./boot/vmlinuz-* './lib/modules/*/${DRIVERS}'`;
-    const unpacked = "dpkg-deb --fsys-tarfile *.deb | tar --extract --wildcards";
-    output("sh", "-ec", `cd '${draft}'; apt-get download -qq ${packageName}; ${unpacked} ${wanted}; rm *.deb`);
-    renameSync(draft, directory);
-  } finally {
-    rmSync(draft, { recursive: true, force: true });
-  }
+  const script = `
+    cd "$0"
+    [ ! -e ${digest} ] || exit 0
+    rm -rf draft
+    mkdir draft
+    cd draft
+    apt-get download -qq ${packageName}
+    dpkg-deb --fsys-tarfile *.deb | tar --extract --wildcards './boot/vmlinuz-*' './lib/modules/*/${DRIVERS}'
+    rm *.deb
+    mv ../draft ../${digest}`;
+  output("flock", join(cacheDirectory(), "lock"), "sh", "-ec", script, cacheDirectory());
 }
 
 /** Beside the cache of scripts, which removes what it does not know. */

@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { basename, join } from "node:path";
 import { suite } from "uvu";
 import { messageOf } from "../../host/errors";
 import { compileScript } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { testWhere } from "../support/rights";
+import { signalAtParentsEnd } from "../torture/hostility/syscalls";
 import type { ArchiveEntry } from "./cpio";
 import { GuestFabric, IVSHMEM_ID, type PciCore, pciAddressOf, REGISTERS_BAR } from "./fabric";
 import { Guest, type GuestOptions } from "./guest";
@@ -14,6 +16,9 @@ import { type Kernel, type KernelSeries, stockKernel } from "./kernel-package";
 
 /** Where the guest has descriptions of its PCI devices, for `--devices`. */
 export const GUEST_DEVICES = "/etc/axiscript/devices";
+
+/** Gives the guest's cores to a driver that offers their registers. */
+export const BIND_CORES = 'echo "1af4 1110" > /sys/bus/pci/drivers/hilscher/new_id';
 
 interface Tools {
   readonly busybox: string;
@@ -126,6 +131,8 @@ for (const [signal, exitCode] of [
 ] as const) {
   process.once(signal, () => process.exit(exitCode));
 }
+// The runner may be killed, too.
+signalAtParentsEnd(constants.signals.SIGTERM);
 
 /** Makes a suite whose first test boots a guest for all of them. */
 export function guestSuite(name: string, plan: GuestPlan): GuestSuite {
