@@ -1,3 +1,4 @@
+import { parseArgs } from "node:util";
 import { axiProxy } from "./axi-proxy";
 import { board } from "./board";
 import { dmaStarts } from "./dma-starts";
@@ -7,8 +8,7 @@ import { registerReads } from "./register-reads";
 import { startup } from "./startup";
 import { translation } from "./translation";
 
-/** `npm run bench`: a table for people; `npm run --silent bench -- --json`: the rows for programs. */
-const BENCHMARKS: readonly (() => Promise<Row | Row[]>)[] = [
+const BENCHMARKS: Readonly<Record<string, () => Promise<Row | Row[]>>> = {
   startup,
   translation,
   pinning,
@@ -16,20 +16,39 @@ const BENCHMARKS: readonly (() => Promise<Row | Row[]>)[] = [
   dmaStarts,
   axiProxy,
   board,
-];
+};
+
+const HELP = `npm run bench -- [--json] [NAME ...]
+
+Measures what this package does beside the same thing done otherwise, in turn, and prints medians and their ratios. Rows
+whose compiler, interpreter or rights are missing are skipped, and a line on stderr says so. --json: all rows for a program.
+NAME: of ${Object.keys(BENCHMARKS).join(", ")}; all if absent, which takes some three minutes.
+
+Example: npm run --silent bench -- --json translation pinning
+`;
 
 async function main(): Promise<void> {
-  const json = process.argv.includes("--json");
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+  });
+  const unknown = positionals.find((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (unknown !== undefined) throw new Error(`there is no benchmark ${unknown}`);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const rows: Row[] = [];
-  for (const benchmark of BENCHMARKS) {
-    if (process.stderr.isTTY) process.stderr.write(`measuring ${benchmark.name}\n`);
+  for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    if (process.stderr.isTTY) process.stderr.write(`measuring ${name}\n`);
     rows.push(...[await benchmark()].flat());
   }
   for (const row of rows) {
     if ("skipped" in row) process.stderr.write(`SKIPPED: ${row.name}: ${row.skipped}\n`);
-    else if (!json) process.stdout.write(format(row));
+    else if (!values.json) process.stdout.write(format(row));
   }
-  if (json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
 }
 
 function format({ name, baseline, unit, runs, value, baselineValue, ratio, excess, aim, note }: BenchRow): string {
@@ -47,4 +66,7 @@ function formatAim(aim: Aim, amount: (time: number) => string): string {
   return "valueAtMost" in aim ? `at most ${amount(aim.valueAtMost)}` : `at most ${amount(aim.excessAtMost)} more`;
 }
 
-void main();
+main().catch((error: unknown) => {
+  process.stderr.write(`${String(error)}\n\n${HELP}`);
+  process.exitCode = 2;
+});
