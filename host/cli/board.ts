@@ -6,7 +6,7 @@ import { print } from "./print";
 import { note } from "./report";
 
 /** How often the program looks whether it is to end. */
-const LOOK_INTERVAL_MS = 50;
+const LOOK_INTERVAL_MS = 100;
 
 const OPTIONS = {
   sysroot: {
