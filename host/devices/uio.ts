@@ -8,9 +8,9 @@ import { type FileHolder, lockHolders } from "./lock-holders";
 import { adviceForUnboundPci, allowMemoryAccess, enableLineInterrupt, type PciFunction, readPciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
 import type { InterruptSource, UioInterrupt } from "./uio-interrupt";
+import { UIO_CLASS } from "./uio-presence";
 import { waitUntil } from "./wait";
 
-const UIO_CLASS = "/sys/class/uio";
 /** The device-tree property by which the reference system tells devices of one name apart. */
 const NOTE_PROPERTY = "jan-note";
 

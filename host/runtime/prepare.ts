@@ -1,14 +1,16 @@
 import { BoardThread } from "../board/thread";
+import { Sysroot } from "../devices/sysroot";
+import { hasUioDevices } from "../devices/uio-presence";
 import { checkPlatform } from "../platform";
 
 /**
  * Starts the thread of a virtual board ahead of time, for a program that will create a runtime a moment later: it takes
  * some 40 ms to start, and does so beside the program's own start. Without a virtual board it is idle and ends with the
- * program.
+ * program. A system that has UIO devices is spared it: a runtime uses these unless it is asked for a virtual board.
  *
  * @throws AxiscriptError ERR_AXI_UNSUPPORTED_PLATFORM
  */
 export function prepareVirtualBoard(): void {
   checkPlatform(process);
-  BoardThread.prepare();
+  if (!hasUioDevices(new Sysroot("/"))) BoardThread.prepare();
 }

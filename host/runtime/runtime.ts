@@ -2,7 +2,7 @@ import type { Faults } from "../board/fabric";
 import type { Coherency } from "../board/main-memory";
 import { ModelErrors } from "../board/model-errors";
 import { Sysroot } from "../devices/sysroot";
-import { listUioDevices } from "../devices/uio";
+import { hasUioDevices } from "../devices/uio-presence";
 import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
@@ -324,7 +324,7 @@ function loadWasmOnly(path: string): CompiledScript {
 }
 
 function chooseBoard({ sysroot }: RuntimeOptions): "virtual" | "linux" {
-  return sysroot === undefined && listUioDevices(new Sysroot("/")).length > 0 ? "linux" : "virtual";
+  return sysroot === undefined && hasUioDevices(new Sysroot("/")) ? "linux" : "virtual";
 }
 
 function checkInteger(action: string, value: number | undefined, least: number, most: number): void {

@@ -5,6 +5,7 @@ import { Fabric } from "../../host/board/fabric";
 import { FileMemory } from "../../host/board/file-memory";
 import { MemoryBus } from "../../host/board/memory-bus";
 import { randomNumbers } from "../../host/board/port-timing";
+import { goFirst } from "../../host/board/thread-priority";
 import { overlayFile } from "../../host/native/memory-overlay";
 
 /** What the thread serves. */
@@ -20,8 +21,14 @@ export interface FabricJob {
 }
 
 const SPINS = 2000;
-/** Between looks while nothing is asked of the cores: the guests need the processors more. */
+/**
+ * Between looks while nothing is asked of the cores, soon after a transfer and later: the guests need the processors more,
+ * and to be woken takes as much of one as a sleep of 0.2 ms is long.
+ */
 const SLEEP_MS = 0.2;
+const IDLE_SLEEP_MS = 5;
+/** How many looks in vain make them idle. */
+const VAIN_LOOKS = 100;
 const WASM_PAGE_BYTES = 65536;
 
 const { memoryFd, memoryBytes, cores, state, record: recordPath } = workerData as FabricJob;
@@ -37,16 +44,20 @@ fabric.connect(
     return { id: "", device, registers: new Int32Array(memory.buffer, 0, lengthBytes / 4), interrupt: undefined };
   }),
 );
+// While a guest waits for a core, it takes more of the processors than the core would.
+goFirst();
 parentPort?.postMessage("serving");
 let looks = 1;
+let vain = 0;
 while (Atomics.load(state, 0) === 0) {
   let active = false;
   for (let i = 0; i < looks && !active; i++) active = fabric.poll();
   fabric.settle();
   // What follows on a transfer is another one, as a rule.
   looks = active ? SPINS : 1;
+  vain = active ? 0 : vain + 1;
   if (active) continue;
   record.flush();
-  Atomics.wait(state, 0, 0, SLEEP_MS);
+  Atomics.wait(state, 0, 0, vain > VAIN_LOOKS ? IDLE_SLEEP_MS : SLEEP_MS);
 }
 record.close();

@@ -12,12 +12,17 @@ const METAPACKAGES = {
 } as const;
 export type KernelSeries = keyof typeof METAPACKAGES;
 const DRIVERS = "kernel/drivers/uio";
+/** What decompresses a kernel, by how what is compressed begins. */
+const DECOMPRESSORS = [
+  { begin: Buffer.from("\xfd7zXZ\0", "latin1"), command: "xz" },
+  { begin: Buffer.from("\x28\xb5\x2f\xfd", "latin1"), command: "zstd" },
+] as const;
 
 /** What is used of a kernel's package. */
 export interface Kernel {
   /** What `uname -r` says. */
   readonly release: string;
-  /** Path of the bootable image. */
+  /** Path of what QEMU boots. */
   readonly image: string;
   /** The bytes of a module of {@link DRIVERS}, by its name. */
   readonly module: (name: string) => Uint8Array;
@@ -47,7 +52,7 @@ function read(directory: string): Kernel {
   if (image === undefined || release === undefined) throw new Error(`${directory} holds no kernel: remove it`);
   return {
     release,
-    image: join(directory, "boot", image),
+    image: decompressed(join(directory, "boot", image)),
     module: (name) => {
       const path = join(directory, "lib/modules", release, DRIVERS, `${name}.ko`);
       if (existsSync(path)) return readFileSync(path);
@@ -57,6 +62,29 @@ function read(directory: string): Kernel {
       return stdout;
     },
   };
+}
+
+/**
+ * A kernel without what decompresses it, which takes an emulator three seconds; as it is, where its compression or a
+ * program for it is not known. Kept in the cache.
+ * Source: kernel `Documentation/arch/x86/boot.rst`, setup_sects, payload_offset and payload_length.
+ */
+function decompressed(image: string): string {
+  const path = join(image, "../../vmlinux");
+  if (existsSync(path)) return path;
+  const bytes = readFileSync(image);
+  const start = ((bytes[0x1f1] ?? 0) + 1) * 512 + bytes.readUInt32LE(0x248);
+  // Its last word is the size of what comes out.
+  const payload = bytes.subarray(start, start + bytes.readUInt32LE(0x24c) - 4);
+  const found = DECOMPRESSORS.find(({ begin }) => payload.subarray(0, begin.length).equals(begin));
+  if (!found) return image;
+  // As in unpack: a draft first, and one process at a time.
+  const script = `[ -e "$0" ] || { ${found.command} --decompress --stdout > "$0.draft" && mv "$0.draft" "$0"; }`;
+  const { status } = spawnSync("flock", [join(cacheDirectory(), "lock"), "sh", "-ec", script, path], {
+    input: payload,
+  });
+  if (status !== 0) return image;
+  return path;
 }
 
 /** A draft first: what is in the cache is whole. One process at a time: guests of several files are booted at once. */

@@ -5,6 +5,8 @@ import { PACKAGE } from "../support/cli";
 import { readmeBlocks } from "../support/readme";
 import type { PciCore } from "./fabric";
 import type { Guest } from "./guest";
+import { GUEST_PACKAGE } from "./image";
+import type { StrayReports } from "./strays";
 import { BIND_CORES, GUEST_DEVICES, guestSuite } from "./support";
 
 const CORES: readonly PciCore[] = [
@@ -18,8 +20,17 @@ const SCRIPTS = ["edu", "seen-from-outside", "stray"].map((name) => `test/script
 const RUN = `axiscript run --devices ${GUEST_DEVICES} -A`;
 /** A transfer that is allowed. */
 const OWN = "/root/stray.wasm AxiProxy write 64 0 start 0 0 1 own";
+/** Prints how many threads there are more once a virtual board has been prepared. */
+const PREPARE = `node -e '
+  const threads = () => require("fs").readdirSync("/proc/self/task").length;
+  const { prepareVirtualBoard } = require("${GUEST_PACKAGE}");
+  const before = threads();
+  prepareVirtualBoard();
+  console.log(threads() - before);
+'`;
 const USER = 1000;
 const BUS_MASTER = 1 << 2;
+const STRAYS_DEADLINE_MS = 400_000;
 
 const { test, run } = guestSuite("PCI devices under the stock kernel", {
   cores: CORES,
@@ -42,7 +53,9 @@ async function commandOf(guest: Guest, address: string): Promise<number> {
 test("devices whose driver offers a BAR as a map have the names of their descriptions", async (guest) => {
   const unbound = await guest.run(`${RUN} --board=linux ${OWN}`);
   assert.match(unbound.stderr, "echo 1af4 1110 > /sys/bus/pci/drivers/uio_pci_generic/new_id");
+  assert.is(await guest.succeed(PREPARE), "1\n");
   await guest.succeed(BIND_CORES);
+  assert.is(await guest.succeed(PREPARE), "0\n");
   const devices = await guest.succeed(`axiscript devices --devices ${GUEST_DEVICES}`);
   for (const { kind, port } of CORES) {
     assert.match(devices, `${kind === "axi-proxy" ? "AxiProxy" : "AxiTrafficGen"}:${port}\n`);
@@ -130,6 +143,29 @@ test("an ordinary user may be given a device, and does not see physical addresse
   assert.match((await guest.run(peek, { user: USER })).stderr, "ERR_AXI_DEVICE_ACCESS");
   await guest.succeed("chgrp user /dev/uio1; chmod 660 /dev/uio1");
   assert.match(await guest.succeed(peek, { user: USER }), "0xa8122081");
+});
+
+test("a transfer beside granted memory, of another process or of what was freed is refused, and no device sees it", async (guest, fabric) => {
+  const already = fabric.transfers.length;
+  const strays = `node ${GUEST_PACKAGE}/dist/test/kernel/strays.js ${GUEST_DEVICES} stray.wasm`;
+  const reports = JSON.parse(await guest.succeed(strays, { deadlineMs: STRAYS_DEADLINE_MS })) as StrayReports;
+  for (const [kind, count] of [
+    ["AxiProxy", 38],
+    ["AxiTrafficGen", 51],
+  ] as const) {
+    const { refused, own, others } = reports[kind];
+    assert.equal(others, []);
+    assert.is(refused + own.length, count);
+    assert.ok(own.length < count / 4, own.join("\n"));
+  }
+  assert.ok(reports.isForeignUnchanged);
+  // Of the script's own memory: before that was freed, of either device three times, and those that came last.
+  assert.equal(
+    fabric.transfers.slice(already).map(({ core, direction, response }) => `${core} ${direction} ${response}`),
+    ["axi-proxy@5000", "axi-traffic-gen@7000"].flatMap((core) =>
+      ["write", "read", "write", "write", "read"].map((direction) => `${core} ${direction} OKAY`),
+    ),
+  );
 });
 
 run();
