@@ -127,15 +127,15 @@ export class GrantedMemory implements GrantRegister {
     for (const table of [this.#starts, this.#ends, this.#uses]) {
       table.copyWithin(2 * (first + fresh), 2 * behind, 2 * length);
     }
-    for (let at = 0; at < fresh; at++) {
-      const [start = 0, end = 0, reads = 0, writes = 0] = merged.slice(4 * at, 4 * at + 4);
-      const index = 2 * (first + at);
+    for (let at = 0; at < merged.length; at += 4) {
+      const [start, end] = [merged[at] ?? 0, merged[at + 1] ?? 0];
+      const index = 2 * first + at / 2;
       this.#starts[index] = start;
       this.#starts[index + 1] = start / HALF;
       this.#ends[index] = end;
       this.#ends[index + 1] = end / HALF;
-      this.#uses[index] = reads;
-      this.#uses[index + 1] = writes;
+      this.#uses[index] = merged[at + 2] ?? 0;
+      this.#uses[index + 1] = merged[at + 3] ?? 0;
     }
     this.#count[0] = grown;
   }

@@ -20,7 +20,8 @@ export interface FabricJob {
   readonly state: Int32Array;
 }
 
-const SPINS = 2000;
+/** Looks after a transfer, for the next one: a guest that finds its core asleep takes three times as long. */
+const SPINS = 10_000;
 /**
  * Between looks while nothing is asked of the cores, soon after a transfer and later: the guests need the processors more,
  * and to be woken takes as much of one as a sleep of 0.2 ms is long.

@@ -1,16 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { seesPageFrames } from "../support/rights";
-import { PROVOCATION_NAMES } from "./hostility";
-import { faultsOf, torture, type TortureReport } from "./torture";
+import { faultsOf, torture, TORTURE_PROVOCATIONS, type TortureReport } from "./torture";
 
 const HELP = `npm run torture -- [--seconds N] [--transfers N] [--json FILE] [--pins on|off|until-moved]
                           [--provocations NAME,NAME]
                           [--script TORTURE.wasm --devices DIR]
 
 Transfers between a virtual board's AXI Proxies and every kind of memory that a device may be given, each checked byte by
-byte, while other processes force compaction, collapse, khugepaged and memory pressure (--provocations: some of these), and
-the process itself forks without end. Needs root: page frame numbers are checked. With --pins=off pages must move; exit code
+byte, while other processes force compaction, collapse, khugepaged and memory pressure, and the process itself forks without
+end (--provocations: some of compaction, collapse, khugepaged, pressure and forks). Needs root: page frame numbers are checked. With --pins=off pages must move; exit code
 0 then says they did. --pins=until-moved ends with the first.
 
 With --script, test/scripts/torture.ts as it was compiled, and --devices, a directory with descriptions of this system's own
@@ -37,7 +36,7 @@ async function main(): Promise<number> {
       transfers: { type: "string" },
       json: { type: "string" },
       pins: { type: "string", default: "on" },
-      provocations: { type: "string", default: PROVOCATION_NAMES.join(",") },
+      provocations: { type: "string", default: TORTURE_PROVOCATIONS.join(",") },
       script: { type: "string" },
       devices: { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -51,13 +50,19 @@ async function main(): Promise<number> {
     process.stderr.write("Cannot torture: this user may not see page frame numbers. Run as root.\n");
     return 1;
   }
+  const provocations = values.provocations.split(",");
+  const unknown = provocations.find((name) => !(TORTURE_PROVOCATIONS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    process.stderr.write(`Cannot torture by "${unknown}": there are ${TORTURE_PROVOCATIONS.join(", ")}.\n`);
+    return 2;
+  }
   const { script, devices } = values;
   const pins = values.pins === "off" || values.pins === "until-moved" ? values.pins : "on";
   const report = await torture({
     seconds: Number(values.seconds),
     ...(values.transfers === undefined ? {} : { mostTransfers: Number(values.transfers) }),
     pins,
-    provocations: PROVOCATION_NAMES.filter((name) => values.provocations.split(",").includes(name)),
+    provocations: TORTURE_PROVOCATIONS.filter((name) => provocations.includes(name)),
     ...(script === undefined || devices === undefined ? {} : { system: { script, devices } }),
     onProgress: (transfers, rounds) => {
       if (!process.stderr.isTTY) return;

@@ -24,11 +24,12 @@ const SCRIPT_ARGUMENTS: Readonly<Record<PinChoice, readonly string[]>> = {
 /** `until-moved`: without pins, to the first page that moves. */
 export type PinChoice = "on" | "off" | "until-moved";
 
-/** Seconds, most transfers, pins; and a compiled script and the descriptions of devices. */
+/** Seconds, most transfers, pins, whether the process forks all the time; and a compiled script and the descriptions of devices. */
 export type TargetArguments = [
   seconds?: string,
   mostTransfers?: string,
   pins?: PinChoice,
+  forks?: "forks" | "no-forks",
   script?: string,
   devices?: string,
 ];
@@ -95,13 +96,14 @@ function withoutNumbers(text: string): string {
 }
 
 /**
- * The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS [COMPILED_SCRIPT DEVICES]`. Its parent provokes the
+ * The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS FORKS [COMPILED_SCRIPT DEVICES]`. Its parent provokes the
  * kernel. With the last two it is this system's devices that transfer, in place of a virtual board's.
  */
 async function main([
   seconds = "10",
   mostTransfers = `${NO_LIMIT}`,
   pins = "on",
+  forks = "forks",
   script,
   devices,
 ]: TargetArguments): Promise<void> {
@@ -118,8 +120,7 @@ async function main([
       ? { board: "virtual" }
       : { board: "linux", deviceDirectories: [devices], permissions: { allow: { all: true } } };
   const runtime = await createRuntimeWith(board, pins === "on" ? {} : { pinner: noPins });
-  // What moves first is not to be a fork's doing.
-  const storm = pins === "until-moved" ? undefined : startForkStorm();
+  const storm = forks === "forks" ? startForkStorm() : undefined;
   try {
     const result = runtime.runSync(script ?? (await compileScript(SCRIPT)), {
       args: [seconds, mostTransfers, ...SCRIPT_ARGUMENTS[pins]],

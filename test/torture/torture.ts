@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { reserveHugePages } from "../support/huge-pages";
-import { type ProvocationName, startHostility } from "./hostility";
+import { PROVOCATION_NAMES, startHostility } from "./hostility";
 import type { PinChoice, TargetReport } from "./target";
 
 const TARGET = join(__dirname, "target.js");
@@ -10,6 +10,10 @@ const GRACE_MS = 120_000;
 /** For the regions that are made of them. */
 const HUGE_PAGES = 48;
 
+/** By processes of their own, and by that which is tortured. */
+export const TORTURE_PROVOCATIONS = [...PROVOCATION_NAMES, "forks"] as const;
+export type TortureProvocation = (typeof TORTURE_PROVOCATIONS)[number];
+
 export interface TortureOptions {
   readonly seconds: number;
   /** Ends earlier after so many transfers. */
@@ -17,7 +21,7 @@ export interface TortureOptions {
   /** Without pins pages must move: a check that cannot fail shows nothing. The device then only reads. */
   readonly pins: PinChoice;
   /** How the kernel is provoked; absent: in every way. */
-  readonly provocations?: readonly ProvocationName[];
+  readonly provocations?: readonly TortureProvocation[];
   /** Absent: a virtual board transfers. */
   readonly system?: SystemUnderTest;
   readonly onProgress?: (transfers: number, rounds: Readonly<Record<string, number>>) => void;
@@ -58,18 +62,24 @@ export interface TortureReport extends ScriptReport, TargetReport {
  * @throws Error with what the process said, if it failed
  */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { seconds, mostTransfers = 2 ** 31 - 1, pins, provocations, system, onProgress } = options;
+  const { seconds, mostTransfers = 2 ** 31 - 1, pins, system, onProgress } = options;
+  const { provocations = TORTURE_PROVOCATIONS } = options;
   const started = performance.now();
   const hugePages = reserveHugePages(HUGE_PAGES);
   const onSystem = system ? [system.script, system.devices] : [];
-  const child = spawn(process.execPath, [TARGET, `${seconds}`, `${mostTransfers}`, pins, ...onSystem], {
+  // What moves first is not to be a fork's doing.
+  const forks = provocations.includes("forks") && pins !== "until-moved" ? "forks" : "no-forks";
+  const child = spawn(process.execPath, [TARGET, `${seconds}`, `${mostTransfers}`, pins, forks, ...onSystem], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const hostility = startHostility(child.pid ?? 0, provocations);
+  const hostility = startHostility(
+    child.pid ?? 0,
+    PROVOCATION_NAMES.filter((name) => provocations.includes(name)),
+  );
   child.on("message", (transfers) => onProgress?.(Number(transfers), hostility.counts()));
   const deadline = setTimeout(() => child.kill("SIGKILL"), seconds * 1000 + GRACE_MS);
   const stop = () => child.kill("SIGKILL");
