@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "../clock";
 import { closeDescriptor } from "../native/libc";
@@ -12,7 +13,7 @@ import { openBus } from "./open-bus";
 import { PlainKernel } from "./plain-kernel";
 import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE } from "./thread";
-import { goFirst } from "./thread-priority";
+import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf } from "./u-dma-buf";
 import type { LoadedModel } from "./user-core";
 
@@ -95,6 +96,15 @@ function idleSleepMs(inUse: boolean, idleForMs: number): number {
   if (!inUse) return UNUSED_SLEEP_MS;
   if (idleForMs < RECENT_FOR_MS) return RECENT_SLEEP_MS;
   return idleForMs < IDLE_FOR_MS ? IDLE_SLEEP_MS : LATE_SLEEP_MS;
+}
+
+/** Hardware does not wait until a processor is free. Who may not put a thread before others leaves it as it is. */
+function goFirst(): void {
+  try {
+    setPriority(threadNumber(), constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // The board answers as soon as it has its turn.
+  }
 }
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */

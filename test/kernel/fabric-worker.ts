@@ -5,7 +5,6 @@ import { Fabric } from "../../host/board/fabric";
 import { FileMemory } from "../../host/board/file-memory";
 import { MemoryBus } from "../../host/board/memory-bus";
 import { randomNumbers } from "../../host/board/port-timing";
-import { goFirst } from "../../host/board/thread-priority";
 import { overlayFile } from "../../host/native/memory-overlay";
 
 /** What the thread serves. */
@@ -45,8 +44,6 @@ fabric.connect(
     return { id: "", device, registers: new Int32Array(memory.buffer, 0, lengthBytes / 4), interrupt: undefined };
   }),
 );
-// While a guest waits for a core, it takes more of the processors than the core would.
-goFirst();
 parentPort?.postMessage("serving");
 let looks = 1;
 let vain = 0;
