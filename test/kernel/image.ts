@@ -66,10 +66,13 @@ function packedPackage(): ArchiveEntry[] {
   });
 }
 
-/** The packages that the package needs where scripts are not compiled. */
+/** The packages that are installed and needed where scripts are not compiled, by the lock file. */
 function dependencies(): string[] {
-  const listed = succeed("npm", "ls", "--omit=dev", "--omit=peer", "--all", "--parseable").trim().split("\n");
-  return listed.filter((path) => path !== PACKAGE && !/node_modules\/(?:assemblyscript|binaryen|long)$/.test(path));
+  const { packages } = JSON.parse(readFileSync(join(PACKAGE, "package-lock.json"), "utf8")) as {
+    packages: Readonly<Record<string, { readonly dev?: boolean; readonly peer?: boolean }>>;
+  };
+  const needed = Object.entries(packages).filter(([path, { dev, peer }]) => path !== "" && !dev && !peer);
+  return needed.map(([path]) => join(PACKAGE, path)).filter((path) => existsSync(path));
 }
 
 /** The shared libraries of a program, its loader included, where it looks for them; none of a static one. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -12,6 +12,8 @@ const METAPACKAGES = {
 } as const;
 export type KernelSeries = keyof typeof METAPACKAGES;
 const DRIVERS = "kernel/drivers/uio";
+/** Where apt keeps what it knows. */
+const LISTS = "/var/lib/apt/lists";
 /** What decompresses a kernel, by how what is compressed begins. */
 const DECOMPRESSORS = [
   { begin: Buffer.from("\xfd7zXZ\0", "latin1"), command: "xz" },
@@ -35,15 +37,43 @@ export interface Kernel {
  * @throws Error with what is missing
  */
 export function stockKernel(series: KernelSeries = "stock"): Kernel {
-  const metapackages = METAPACKAGES[series];
-  const known = output("apt-cache", "depends", ...metapackages);
-  const packageName = /Depends: (linux-image-\S+)/.exec(known)?.[1];
-  if (packageName === undefined) throw new Error(`apt knows no ${metapackages.join(", ")}: apt-get update`);
-  const digest = /SHA256:([0-9a-f]{64})/.exec(output("apt-get", "download", "--print-uris", packageName))?.[1];
-  if (digest === undefined) throw new Error(`apt says no digest of ${packageName}: apt-get update`);
+  const { name, digest } = packageOf(series);
   const directory = join(cacheDirectory(), digest);
-  if (!existsSync(directory)) unpack(packageName, digest);
+  if (!existsSync(directory)) unpack(name, digest);
   return read(directory);
+}
+
+/** What apt knows of a package, as of the time at which its lists were changed last. */
+interface KnownPackage {
+  readonly name: string;
+  readonly digest: string;
+  readonly listedAt: number;
+}
+
+/** The package of a series. Apt takes more than a second to say, so that its answer is kept for as long as its lists are. */
+function packageOf(series: KernelSeries): KnownPackage {
+  const listedAt = statSync(LISTS, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const path = join(cacheDirectory(), `${series}.json`);
+  try {
+    const known = JSON.parse(readFileSync(path, "utf8")) as KnownPackage;
+    if (known.listedAt === listedAt) return known;
+  } catch {
+    // Not asked yet, or another process is writing it down.
+  }
+  const answer = { ...askApt(series), listedAt };
+  mkdirSync(cacheDirectory(), { recursive: true });
+  writeFileSync(path, JSON.stringify(answer));
+  return answer;
+}
+
+function askApt(series: KernelSeries): Omit<KnownPackage, "listedAt"> {
+  const metapackages = METAPACKAGES[series];
+  const depends = output("apt-cache", "depends", ...metapackages);
+  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  if (name === undefined) throw new Error(`apt knows no ${metapackages.join(", ")}: apt-get update`);
+  const digest = /SHA256:([0-9a-f]{64})/.exec(output("apt-get", "download", "--print-uris", name))?.[1];
+  if (digest === undefined) throw new Error(`apt says no digest of ${name}: apt-get update`);
+  return { name, digest };
 }
 
 function read(directory: string): Kernel {
