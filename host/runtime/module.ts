@@ -18,15 +18,19 @@ export interface ScriptModule {
 }
 
 /**
- * Compiles a script's module and checks it against the host's functions and limits. Blocks while V8 compiles.
+ * Compiles a script's module and checks it against the host's functions and limits. Blocks while V8 compiles, once for each
+ * script.
  *
  * @param maxMemoryBytes the most that its memory may grow to; absent: half of what is available
  * @throws AxiscriptError ERR_AXI_NOT_WASM, ERR_AXI_LINK, ERR_AXI_NO_ENTRY, ERR_AXI_LIMIT
  */
 export function loadModule(script: CompiledScript, maxMemoryBytes?: number): ScriptModule {
-  const bounded = boundedModule(script);
+  const known = compiled.get(script);
+  const bounded = known?.bounded ?? boundedModule(script);
   try {
-    return check(script.path, bounded, new WebAssembly.Module(bounded.wasm), maxMemoryBytes);
+    const module = known?.module ?? new WebAssembly.Module(bounded.wasm);
+    compiled.set(script, { bounded, module });
+    return check(script.path, bounded, module, maxMemoryBytes);
   } catch (cause) {
     throw notWasm(script.path, cause);
   }
@@ -37,7 +41,7 @@ const compiled = new WeakMap<
   { readonly bounded: BoundedModule; readonly module: WebAssembly.Module }
 >();
 
-/** As {@link loadModule}, with V8 compiling in threads of its own, and once for each script. */
+/** As {@link loadModule}, with V8 compiling in threads of its own. */
 export async function loadModuleBeside(script: CompiledScript, maxMemoryBytes?: number): Promise<ScriptModule> {
   const known = compiled.get(script);
   const bounded = known?.bounded ?? boundedModule(script);

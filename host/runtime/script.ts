@@ -21,12 +21,13 @@ export interface CompiledScript {
  */
 export function loadWasm(path: string): CompiledScript {
   const wasm = readScript(path);
-  return {
-    path,
-    wasm,
-    sourceMap: () => readSourceMap(path, wasm),
-    sourceDirectory: dirname(path),
+  let url: { readonly given: string | undefined } | undefined;
+  const sourceMap = () => {
+    // For each error that shows where a script was: V8 compiles the module once.
+    url ??= { given: sourceMapUrl(new WebAssembly.Module(wasm)) };
+    return url.given === undefined ? undefined : readBeside(path, url.given);
   };
+  return { path, wasm, sourceMap, sourceDirectory: dirname(path) };
 }
 
 /**
@@ -72,9 +73,7 @@ export function readScript(path: string): Uint8Array {
   }
 }
 
-function readSourceMap(path: string, wasm: Uint8Array): string | undefined {
-  const url = sourceMapUrl(new WebAssembly.Module(wasm));
-  if (url === undefined) return undefined;
+function readBeside(path: string, url: string): string | undefined {
   try {
     // Only beside the script: a module does not choose what is read.
     return readFileSync(join(dirname(path), basename(url)), "utf8");

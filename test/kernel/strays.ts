@@ -1,4 +1,4 @@
-import { AxiscriptError, createRuntime } from "../../host/index";
+import { AxiscriptError, compileScript, createRuntime } from "../../host/index";
 import { pageSizeBytes } from "../../host/native/libc";
 import { foreignMemory } from "../support/foreign-memory";
 import { reserveHugePages } from "../support/huge-pages";
@@ -54,13 +54,12 @@ const LANDED_ON_OWN = 3;
 function shotsWith(kind: StrayKind, foreignPages: readonly number[]): Shot[] {
   const hasLength = kind === "AxiTrafficGen";
   const beside = [...BESIDE_A_RANGE, ...(hasLength ? OUT_OF_A_RANGE : [])];
-  // Each start takes half a second there: of a huge page the line beside it is tried with one device, with the other one
-  // what is longer than it.
+  // Of a huge page the line beside it is tried with one device, with the other one what is longer than it.
   const besideHuge = hasLength ? OUT_OF_A_RANGE : BESIDE_A_RANGE;
   const elsewhere = [...ELSEWHERE, ...(hasLength ? FAR_TOO_LONG : []), ...foreignAims(foreignPages)];
   const backings = Object.keys(BACKINGS) as Backing[];
   return [
-    ...LENGTHS_BYTES.flatMap((lengthBytes) => beside.map((aim): Shot => ({ aim, lengthBytes, backing: "pages" }))),
+    ...beside.map((aim, index): Shot => ({ aim, lengthBytes: lengthOf(index, hasLength), backing: "pages" })),
     ...HUGE_BACKINGS.flatMap((backing) =>
       besideHuge.map((aim): Shot => ({ aim, lengthBytes: HUGE_PAGE_BYTES, backing })),
     ),
@@ -72,6 +71,11 @@ function shotsWith(kind: StrayKind, foreignPages: readonly number[]): Shot[] {
       wanted: "freed",
     })),
   ];
+}
+
+/** A start takes almost half a second there: with two devices each aim comes with either length. */
+function lengthOf(index: number, isOther: boolean): number {
+  return LENGTHS_BYTES[(index + (isOther ? 1 : 0)) % LENGTHS_BYTES.length] ?? LINE_BYTES;
 }
 
 /** Of the memory of another process: its first line, its last one, and one between. */
@@ -93,13 +97,14 @@ async function main([devices = "", script = ""]: string[]): Promise<void> {
   const runtime = await createRuntime({
     ...{ board: "linux", deviceDirectories: [devices], permissions: { allow: { all: true } } },
   });
+  const compiled = await compileScript(script);
   const shoot = (kind: StrayKind, direction: string, { aim, lengthBytes, backing, wanted }: Shot): string | number => {
     const { ofRange, more } = aim.lines ?? { ofRange: 0, more: 1 };
     const offset = BigInt.asUintN(64, aim.offsetBytes).toString(16);
     const buffer = [`${lengthBytes}`, `${BACKINGS[backing]}`];
     const args = [kind, direction, ...buffer, aim.from, offset, `${ofRange}`, `${more}`, ...(wanted ? [wanted] : [])];
     try {
-      return runtime.runSync(script, { args, stdout: 2 }).exitCode;
+      return runtime.runSync(compiled, { args, stdout: 2 }).exitCode;
     } catch (error) {
       if (!(error instanceof AxiscriptError)) throw error;
       return error.code;
