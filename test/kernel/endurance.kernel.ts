@@ -30,7 +30,7 @@ test("a hundred thousand transfers in a row are right", async (guest) => {
 
 test("under compaction and collapse no byte is wrong and no page moves", async (guest) => {
   const before = await compacted(guest);
-  const torture = `${TORTURE} --seconds 3 --provocations compaction,collapse`;
+  const torture = `${TORTURE} --seconds 3 --provocations compaction,collapse,forks`;
   const compact = "while sleep 1; do echo 1 > /proc/sys/vm/compact_memory; done & compactor=$!";
   const report = await guest.succeed(`${compact}; ${torture}; status=$?; kill $compactor; exit $status`, {
     deadlineMs: DEADLINE_MS,
@@ -39,13 +39,17 @@ test("under compaction and collapse no byte is wrong and no page moves", async (
   assert.is(numberIn(report, "movedPages"), 0);
   assert.ok(numberIn(report, "transfers") > 0, report);
   assert.ok(numberIn(report, "collapse") > 0, report);
+  assert.ok(numberIn(report, "forks") > 0, report);
   assert.ok((await compacted(guest)) > before);
 });
 
-test("without pins pages move, so that the check can fail", async (guest) => {
-  const torture = `${TORTURE} --seconds 120 --provocations compaction,collapse --pins until-moved`;
-  const report = await guest.succeed(torture, { deadlineMs: DEADLINE_MS });
-  assert.ok(numberIn(report, "movedPages") > 0, report);
-});
+for (const provocation of ["compaction", "collapse"]) {
+  test(`without pins pages move by ${provocation}, so that the check can fail`, async (guest) => {
+    const torture = `${TORTURE} --seconds 120 --provocations ${provocation} --pins until-moved`;
+    const report = await guest.succeed(torture, { deadlineMs: DEADLINE_MS });
+    assert.ok(numberIn(report, "movedPages") > 0, report);
+    assert.is(numberIn(report, "forks"), 0);
+  });
+}
 
 run();

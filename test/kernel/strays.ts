@@ -54,12 +54,13 @@ const LANDED_ON_OWN = 3;
 function shotsWith(kind: StrayKind, foreignPages: readonly number[]): Shot[] {
   const hasLength = kind === "AxiTrafficGen";
   const beside = [...BESIDE_A_RANGE, ...(hasLength ? OUT_OF_A_RANGE : [])];
-  // Of a huge page the line beside it is tried with one device, with the other one what is longer than it.
+  // Each start takes half a second there: of a huge page the line beside it is tried with one device, with the other one
+  // what is longer than it.
   const besideHuge = hasLength ? OUT_OF_A_RANGE : BESIDE_A_RANGE;
   const elsewhere = [...ELSEWHERE, ...(hasLength ? FAR_TOO_LONG : []), ...foreignAims(foreignPages)];
   const backings = Object.keys(BACKINGS) as Backing[];
   return [
-    ...beside.map((aim, index): Shot => ({ aim, lengthBytes: lengthOf(index, hasLength), backing: "pages" })),
+    ...LENGTHS_BYTES.flatMap((lengthBytes) => beside.map((aim): Shot => ({ aim, lengthBytes, backing: "pages" }))),
     ...HUGE_BACKINGS.flatMap((backing) =>
       besideHuge.map((aim): Shot => ({ aim, lengthBytes: HUGE_PAGE_BYTES, backing })),
     ),
@@ -71,11 +72,6 @@ function shotsWith(kind: StrayKind, foreignPages: readonly number[]): Shot[] {
       wanted: "freed",
     })),
   ];
-}
-
-/** A start takes almost half a second there: with two devices each aim comes with either length. */
-function lengthOf(index: number, isOther: boolean): number {
-  return LENGTHS_BYTES[(index + (isOther ? 1 : 0)) % LENGTHS_BYTES.length] ?? LINE_BYTES;
 }
 
 /** Of the memory of another process: its first line, its last one, and one between. */

@@ -9,8 +9,8 @@ const HELP = `npm run torture -- [--seconds N] [--transfers N] [--json FILE] [--
 
 Transfers between a virtual board's AXI Proxies and every kind of memory that a device may be given, each checked byte by
 byte, while other processes force compaction, collapse, khugepaged and memory pressure, and the process itself forks without
-end (--provocations: some of compaction, collapse, khugepaged, pressure and forks). Needs root: page frame numbers are checked. With --pins=off pages must move; exit code
-0 then says they did. --pins=until-moved ends with the first.
+end (--provocations: some of compaction, collapse, khugepaged, pressure and forks). Needs root: page frame numbers are
+checked. With --pins=off pages must move; exit code 0 then says they did. --pins=until-moved ends with the first.
 
 With --script, test/scripts/torture.ts as it was compiled, and --devices, a directory with descriptions of this system's own
 AXI Proxies, it is these that transfer.

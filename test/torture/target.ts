@@ -24,7 +24,10 @@ const SCRIPT_ARGUMENTS: Readonly<Record<PinChoice, readonly string[]>> = {
 /** `until-moved`: without pins, to the first page that moves. */
 export type PinChoice = "on" | "off" | "until-moved";
 
-/** Seconds, most transfers, pins, whether the process forks all the time; and a compiled script and the descriptions of devices. */
+/**
+ * Seconds, most transfers, pins, whether the process forks all the time; and a compiled script and the descriptions of
+ * devices.
+ */
 export type TargetArguments = [
   seconds?: string,
   mostTransfers?: string,
@@ -96,8 +99,8 @@ function withoutNumbers(text: string): string {
 }
 
 /**
- * The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS FORKS [COMPILED_SCRIPT DEVICES]`. Its parent provokes the
- * kernel. With the last two it is this system's devices that transfer, in place of a virtual board's.
+ * The process that is tortured: `target.js SECONDS MOST_TRANSFERS PINS FORKS [COMPILED_SCRIPT DEVICES]`. Its parent
+ * provokes the kernel. With the last two it is this system's devices that transfer, in place of a virtual board's.
  */
 async function main([
   seconds = "10",
