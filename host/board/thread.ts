@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { ThreadStart } from "../thread-start";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
@@ -23,17 +24,20 @@ export interface BoardJob {
   readonly models: readonly string[];
 }
 
-/** States of the one number that both threads see. A change is notified. */
+/** What both threads see: two words, each change of which is notified. */
+export const THREAD_WORDS = { state: 0, started: 1 } as const;
+/** What the word for the state says. */
 export const THREAD_STATE = { waiting: 0, serving: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
-/** How long the thread may take to end before it is terminated. */
+/** How long the thread may take to end, once it has started, before it is terminated. */
 const STOP_TIMEOUT_MS = 2000;
 
 let prepared: BoardThread | undefined;
 
 /** A thread that serves one board. */
 export class BoardThread {
-  readonly #state = new Int32Array(new SharedArrayBuffer(4));
+  readonly #words = new Int32Array(new SharedArrayBuffer(8));
+  readonly #start = new ThreadStart(this.#words, THREAD_WORDS.started);
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #serving: Promise<void>;
@@ -41,7 +45,7 @@ export class BoardThread {
   #failure: Error | undefined;
 
   private constructor() {
-    this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#state.buffer });
+    this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;
     });
@@ -85,7 +89,7 @@ export class BoardThread {
   async stop(): Promise<Error | undefined> {
     this.#cancelAtExit();
     this.#end();
-    if (Atomics.load(this.#state, 0) === THREAD_STATE.ended) return undefined;
+    if (this.#state === THREAD_STATE.ended) return undefined;
     this.#worker.ref();
     const deadline = setTimeout(() => void this.#worker.terminate(), STOP_TIMEOUT_MS);
     await this.#exited;
@@ -93,19 +97,20 @@ export class BoardThread {
     return this.#failure;
   }
 
-  /**
-   * Waits, for a millisecond as a rule, until the thread has left its work. At the end of the process, too: Node
-   * terminates threads then, and one that is terminated within native code, of which it runs much while it starts, takes
-   * the process down with it.
-   */
+  get #state(): number {
+    return Atomics.load(this.#words, THREAD_WORDS.state);
+  }
+
+  /** Waits, for a millisecond as a rule, until the thread has left its work. At the end of the process, too. */
   #end(): void {
-    if (Atomics.load(this.#state, 0) >= THREAD_STATE.ended) return;
+    if (this.#state >= THREAD_STATE.ended) return;
     this.#change(THREAD_STATE.stopping);
-    Atomics.wait(this.#state, 0, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
+    this.#start.await();
+    Atomics.wait(this.#words, THREAD_WORDS.state, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
   }
 
   #change(state: number): void {
-    Atomics.store(this.#state, 0, state);
-    Atomics.notify(this.#state, 0);
+    Atomics.store(this.#words, THREAD_WORDS.state, state);
+    Atomics.notify(this.#words, THREAD_WORDS.state);
   }
 }

@@ -2,6 +2,7 @@ import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "../clock";
 import { closeDescriptor } from "../native/libc";
+import { ThreadStart } from "../thread-start";
 import type { BurstBus } from "./bus";
 import type { MainMemory } from "./main-memory";
 import type { BoardRecord } from "./record";
@@ -12,7 +13,7 @@ import type { BoardKernel } from "./kernel";
 import { openBus } from "./open-bus";
 import { PlainKernel } from "./plain-kernel";
 import { randomNumbers } from "./port-timing";
-import { type BoardJob, THREAD_STATE } from "./thread";
+import { type BoardJob, THREAD_STATE, THREAD_WORDS } from "./thread";
 import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf } from "./u-dma-buf";
 import type { LoadedModel } from "./user-core";
@@ -64,7 +65,7 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   let isIdle = false;
   let lastServed = 0;
   let asked = false;
-  while (Atomics.load(state, 0) === THREAD_STATE.serving) {
+  while (isServing()) {
     const spinMs = asked || !fabric.hasCores ? BRIEF_SPIN_MS : SPIN_MS;
     const active: boolean = isIdle ? fabric.poll() : spin(fabric, spinMs);
     const now = monotonicMs();
@@ -148,7 +149,7 @@ function openRecord(path: string): BoardRecord {
 function work(job: BoardJob | undefined, models: readonly LoadedModel[]): void {
   let end: number = THREAD_STATE.failed;
   try {
-    if (job && Atomics.load(state, 0) === THREAD_STATE.serving) serve(job, models);
+    if (job && isServing()) serve(job, models);
     end = THREAD_STATE.ended;
   } finally {
     finish(job, end);
@@ -158,8 +159,8 @@ function work(job: BoardJob | undefined, models: readonly LoadedModel[]): void {
 function finish(job: BoardJob | undefined, end: number): void {
   // Whoever waits for an answer now gets an error instead.
   if (job?.fuse) closeDescriptor(job.fuse.fd);
-  Atomics.store(state, 0, end);
-  Atomics.notify(state, 0);
+  Atomics.store(words, THREAD_WORDS.state, end);
+  Atomics.notify(words, THREAD_WORDS.state);
 }
 
 /** Modules are loaded while the thread's event loop runs; without them it never does. */
@@ -175,8 +176,13 @@ async function workWithModels(job: BoardJob): Promise<void> {
   work(job, models);
 }
 
-const state = new Int32Array(workerData as SharedArrayBuffer);
-Atomics.wait(state, 0, THREAD_STATE.waiting);
+function isServing(): boolean {
+  return Atomics.load(words, THREAD_WORDS.state) === THREAD_STATE.serving;
+}
+
+const words = new Int32Array(workerData as SharedArrayBuffer);
+new ThreadStart(words, THREAD_WORDS.started).done();
+Atomics.wait(words, THREAD_WORDS.state, THREAD_STATE.waiting);
 const received = parentPort && receiveMessageOnPort(parentPort);
 const job = received?.message as BoardJob | undefined;
 if (job && job.models.length > 0) void workWithModels(job);

@@ -1,10 +1,12 @@
 import type { MemoryRange } from "../memory/linear-memory";
 import type { IsolateAddress } from "../native/isolate";
+import { ThreadStart } from "../thread-start";
 import { RUN_STATE } from "./run-guard";
 
 const STATE = 0;
 const ENDED = 1;
 const NOTES = 2;
+const STARTED = 3;
 const WORDS_BYTES = 16;
 const ISOLATE = 0;
 const MEMORY_ADDRESS = 1;
@@ -18,13 +20,15 @@ const MOST_NOTES = 64;
  * What the thread that runs a script and the one that asked for it share, for one run.
  *
  * ```
- *   state │ ended │ notes under way │ – │ isolate: f64 │ { virtual address: f64, length: f64 } of the memory
+ *   state │ ended │ notes under way │ started │ isolate: f64 │ { virtual address: f64, length: f64 } of the memory
  * ```
  */
 export class RunControl {
   readonly buffer: SharedArrayBuffer;
   /** For the RunGuard, and whoever stops the script. */
   readonly state: Int32Array;
+  /** Of the thread that runs the script. */
+  readonly start: ThreadStart;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
 
@@ -33,6 +37,7 @@ export class RunControl {
     this.buffer = buffer ?? new SharedArrayBuffer(WORDS_BYTES + NUMBERS_BYTES);
     this.#words = new Int32Array(this.buffer, 0, WORDS_BYTES / 4);
     this.#numbers = new Float64Array(this.buffer, WORDS_BYTES);
+    this.start = new ThreadStart(this.#words, STARTED);
     this.state = this.#words.subarray(STATE, STATE + 1);
     if (!buffer) this.#words[STATE] = RUN_STATE.host;
   }
@@ -63,8 +68,9 @@ export class RunControl {
     Atomics.notify(this.#words, ENDED);
   }
 
-  /** Blocks until {@link end} was called, for a while. */
+  /** Blocks until {@link end} was called, for a while once the thread has started. */
   awaitEnd(timeoutMs: number): void {
+    this.start.await();
     Atomics.wait(this.#words, ENDED, 0, timeoutMs);
   }
 

@@ -33,6 +33,7 @@ class ScriptWorker {
   #start({ script, identity, board, streams, timeoutMs, settings, control: buffer }: RunJob): void {
     const control = (this.#control = new RunControl(buffer));
     control.isolate = currentIsolate();
+    control.start.done();
     const guard = (this.#guard = new RunGuard(control.state, () => terminateExecution(control.isolate)));
     let result: RunResult | undefined;
     let thrown: unknown;
