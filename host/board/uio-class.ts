@@ -168,7 +168,7 @@ function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number)
 }
 
 /** Loaded for the devices that have one. */
-function makeInterrupt(buffer: ArrayBuffer, offset: number): BoardInterrupt {
+function makeInterrupt(buffer: ArrayBufferLike, offset: number): BoardInterrupt {
   const { BoardInterrupt } = require("./interrupt") as typeof import("./interrupt");
   return new BoardInterrupt(new Int32Array(buffer, offset, pageSizeBytes / 4));
 }

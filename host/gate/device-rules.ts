@@ -21,7 +21,7 @@ export interface WindowPlace {
 }
 
 /** Makes a window one of which nothing is known: 32-bit registers throughout, and no check of transfers. */
-export function clearRules(buffer: ArrayBuffer, { index, start, lengthBytes }: WindowPlace): void {
+export function clearRules(buffer: ArrayBufferLike, { index, start, lengthBytes }: WindowPlace): void {
   attributesOf(buffer, start, lengthBytes).fill(0);
   new Uint8Array(buffer, PROGRAM.offset + index * PROGRAM.bytes, PROGRAM.bytes).fill(0);
 }
@@ -33,7 +33,7 @@ export function clearRules(buffer: ArrayBuffer, { index, start, lengthBytes }: W
  * @throws AxiscriptError ERR_AXI_DESCRIPTION if the description asks for more than the window has, or the gate can hold
  */
 export function writeRules(
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   place: WindowPlace,
   description: DeviceDescription,
   mayStart: boolean,
@@ -53,7 +53,7 @@ export function heldRegisters({ dma }: DeviceDescription): RegisterDescription[]
   return [...new Map(all.map((register) => [register.offset, register])).values()];
 }
 
-function writeAttributes(buffer: ArrayBuffer, place: WindowPlace, description: DeviceDescription): void {
+function writeAttributes(buffer: ArrayBufferLike, place: WindowPlace, description: DeviceDescription): void {
   const attributes = attributesOf(buffer, place.start, place.lengthBytes);
   const { notReadable, notWritable, held, start, wide, upper } = ATTRIBUTE;
   const byAccess = { RW: 0, RO: notWritable, WO: notReadable } as const;
@@ -147,7 +147,7 @@ function writeTransfer(
   u32(TRANSFER_ENTRY.use, USE[direction]);
 }
 
-function attributesOf(buffer: ArrayBuffer, start: number, lengthBytes: number): Uint8Array {
+function attributesOf(buffer: ArrayBufferLike, start: number, lengthBytes: number): Uint8Array {
   return new Uint8Array(buffer, ATTRIBUTES_OFFSET + start / 4, lengthBytes / 4);
 }
 

@@ -112,7 +112,7 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
       { module: "host", name: "refuse", parameters: ["i32", "i32", "i32", "i32"] },
       { module: "host", name: "pause", parameters: ["i32", "i32"], results: ["i32"] },
     ],
-    memory: { pages: GATE_MEMORY_PAGES, from: ["host", "memory"] },
+    memory: { pages: GATE_MEMORY_PAGES, shared: true, from: ["host", "memory"] },
     functions: Object.values(functions),
     exports: { read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll, deviceLoad, deviceStore, isIdle },
   });

@@ -27,6 +27,11 @@ const POLL_SPIN_MS = 0.03;
 const LEAST_ROUNDS = 10;
 /** How long a poll sleeps then between two rounds of looks, and a wait for a device between two looks. */
 const POLL_SLEEP_MS = 0.05;
+/**
+ * Other threads never see it. But V8 counts memory that they could see to nobody, and the rest to the program: of that
+ * much it collects the garbage before every run, though hardly any of these addresses have a page.
+ */
+const GATE_MEMORY = { initial: GATE_MEMORY_PAGES, maximum: GATE_MEMORY_PAGES, shared: true };
 const SLOT_MASK = WINDOW_COUNT - 1;
 /** After so many windows a slot gives their numbers again: they are not negative in 32 bits. */
 const NUMBERS_OF_A_SLOT = 2 ** 31 / WINDOW_COUNT;
@@ -131,7 +136,7 @@ export class Gate {
   /** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
   constructor() {
     try {
-      this.#memory = new WebAssembly.Memory({ initial: GATE_MEMORY_PAGES, maximum: GATE_MEMORY_PAGES });
+      this.#memory = new WebAssembly.Memory(GATE_MEMORY);
     } catch (cause) {
       const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
       throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });

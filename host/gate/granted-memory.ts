@@ -26,7 +26,7 @@ export class GrantedMemory implements GrantRegister {
   #pieces = 0;
 
   /** @param buffer the gate's memory */
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBufferLike) {
     const words = 2 * GRANTS.capacity;
     this.#count = new Uint32Array(buffer, GRANT_COUNT_OFFSET, 1);
     this.#starts = new Uint32Array(buffer, GRANTS.starts, words);

@@ -33,12 +33,18 @@ export interface ModuleSketch {
   readonly name?: string;
   readonly imports?: readonly (TypeSketch & { readonly module: string; readonly name: string })[];
   /** Its size in pages of 64 KiB, which it keeps; imported, if `from` says from where, else exported as `memory`. */
-  readonly memory?: { readonly pages: number; readonly from?: readonly [module: string, name: string] };
+  readonly memory?: {
+    readonly pages: number;
+    readonly shared?: boolean;
+    readonly from?: readonly [module: string, name: string];
+  };
   readonly functions: readonly FunctionSketch[];
   /** Names of functions, by their number. */
   readonly exports: Readonly<Record<string, number>>;
 }
 
+const HAS_MAXIMUM = 1;
+const SHARED = 2;
 const EMPTY_BLOCK = 0x40;
 const END = 0x0b;
 
@@ -120,7 +126,11 @@ export const i64 = {
 /** The module in the binary format. */
 export function assemble({ name, imports = [], memory, functions, exports }: ModuleSketch): Uint8Array {
   const types = [...imports, ...functions].map(functionType);
-  const limits = memory && [1, ...unsigned(memory.pages), ...unsigned(memory.pages)];
+  const limits = memory && [
+    memory.shared ? HAS_MAXIMUM | SHARED : HAS_MAXIMUM,
+    ...unsigned(memory.pages),
+    ...unsigned(memory.pages),
+  ];
   const exported = Object.entries(exports).map(([key, index]) => [...text(key), 0, ...unsigned(index)]);
   return new Uint8Array([
     ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
