@@ -69,6 +69,7 @@ let movedPages: i32 = 0;
 let allocations: i32 = 0;
 let growths: i32 = 0;
 let collections: i32 = 0;
+let longestMs: i64 = 0;
 const perKind = new StaticArray<i32>(KINDS.length);
 const available = new StaticArray<bool>(KINDS.length).fill(true);
 
@@ -178,6 +179,7 @@ function transfer(target: Target): void {
   const physical = target.pages[page] + (line % PAGE_BYTES);
   const proxy = proxies[random(proxies.length)];
   const shadow = target.shadow.dataStart + (line - start);
+  const started = Date.now();
   if (!readOnly && random(2) == 0) {
     const words: StaticArray<u32> = [random(u32.MAX_VALUE), random(u32.MAX_VALUE), random(u32.MAX_VALUE), transfers];
     proxy.write(physical, words);
@@ -187,6 +189,7 @@ function transfer(target: Target): void {
     const found = proxy.read(physical).words;
     if (memory.compare(changetype<usize>(found), shadow, WORDS * sizeof<u32>()) != 0 && !readOnly) wrongBytes++;
   }
+  longestMs = max(longestMs, Date.now() - started);
   // The line itself and, where they are the target's, its neighbours.
   const from = max(line - LINE_BYTES, start);
   const to = min(line + 2 * LINE_BYTES, start + target.buffer.lengthBytes);
@@ -263,5 +266,5 @@ takeStock("after");
 let kinds = "";
 for (let i = 0; i < KINDS.length; i++) kinds += (i > 0 ? ", " : "") + '"' + KINDS[i] + '": ' + perKind[i].toString();
 console.log(
-  `{ "transfers": ${transfers}, "wrongBytes": ${wrongBytes}, "movedPages": ${movedPages}, "allocations": ${allocations}, "growths": ${growths}, "collections": ${collections}, "byKind": { ${kinds} } }`,
+  `{ "transfers": ${transfers}, "wrongBytes": ${wrongBytes}, "movedPages": ${movedPages}, "allocations": ${allocations}, "growths": ${growths}, "collections": ${collections}, "longestMs": ${longestMs}, "byKind": { ${kinds} } }`,
 );

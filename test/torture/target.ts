@@ -110,20 +110,23 @@ async function main([
   script,
   devices,
 ]: TargetArguments): Promise<void> {
+  const storm = forks === "forks" ? startForkStorm() : undefined;
   const stock: Record<string, Stock> = {};
   const notes = new Map<string, number>();
   const onNote = (message: string) => {
     const [what = "", first = "0", second = "0"] = message.split(" ");
     if (what === "progress") process.send?.(Number(first));
-    else if (what === "before" || what === "after") stock[what] = takeStock(BigInt(first), BigInt(second));
-    else notes.set(withoutNumbers(message), (notes.get(withoutNumbers(message)) ?? 0) + 1);
+    else if (what === "before" || what === "after") {
+      storm?.calm();
+      stock[what] = takeStock(BigInt(first), BigInt(second));
+      if (what === "before") storm?.begin();
+    } else notes.set(withoutNumbers(message), (notes.get(withoutNumbers(message)) ?? 0) + 1);
   };
   const board: RuntimeOptions =
     devices === undefined
       ? { board: "virtual" }
       : { board: "linux", deviceDirectories: [devices], permissions: { allow: { all: true } } };
   const runtime = await createRuntimeWith(board, pins === "on" ? {} : { pinner: noPins });
-  const storm = forks === "forks" ? startForkStorm() : undefined;
   try {
     const result = runtime.runSync(script ?? (await compileScript(SCRIPT)), {
       args: [seconds, mostTransfers, ...SCRIPT_ARGUMENTS[pins]],

@@ -45,6 +45,8 @@ export interface ScriptReport {
   readonly allocations: number;
   readonly growths: number;
   readonly collections: number;
+  /** The longest that a transfer took, as the script saw it. */
+  readonly longestMs: number;
   readonly byKind: Readonly<Record<string, number>>;
 }
 
