@@ -123,13 +123,16 @@ export interface GuestSuite {
   readonly runWithoutPowerOff: () => void;
 }
 
-/** Who is stopped leaves nothing behind either: directories are removed at the exit, and guests end with this process. */
+/**
+ * Who is stopped leaves nothing behind either: directories are removed at the exit, and guests end with this process. Not
+ * `once`, which would leave a second signal to the kernel: that tells of the runner's end as often as it had threads.
+ */
 for (const [signal, exitCode] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const) {
-  process.once(signal, () => process.exit(exitCode));
+  process.on(signal, () => process.exit(exitCode));
 }
 // The runner may be killed, too.
 signalAtParentsEnd(constants.signals.SIGTERM);
