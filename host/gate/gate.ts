@@ -3,7 +3,7 @@ import { monotonicMs } from "../clock";
 import type { DeviceDescription, RegisterAccess, RegisterDescription } from "../devices/description";
 import type { UioInterrupt } from "../devices/uio-interrupt";
 import { AxiscriptError, hex, messageOf } from "../errors";
-import { pageSizeBytes, tryLockTurn, unlockTurn } from "../native/libc";
+import { addressOf, adviseMemory, MADV_NOHUGEPAGE, pageSizeBytes, tryLockTurn, unlockTurn } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { clearRules, heldRegisters, writeRules } from "./device-rules";
 import { GrantedMemory } from "./granted-memory";
@@ -108,6 +108,15 @@ interface HostExports {
 
 let compiled: WebAssembly.Module | undefined;
 
+/** Has the kernel give the memory small pages: of each of its tables some bytes are used, as a rule. */
+function keepSparse({ buffer }: WebAssembly.Memory): void {
+  try {
+    adviseMemory(addressOf(new Uint8Array(buffer)), buffer.byteLength, MADV_NOHUGEPAGE);
+  } catch {
+    // A kernel that has no huge pages has no such advice either.
+  }
+}
+
 /**
  * The only way from a script to a device's registers: a WebAssembly module with a memory of its own that holds the
  * device windows. An access that a device's description does not allow, or outside of a window, is refused with
@@ -141,6 +150,7 @@ export class Gate {
       const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
       throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
     }
+    keepSparse(this.#memory);
     this.#table = new Int32Array(this.#memory.buffer, 0, (WINDOW_COUNT * WINDOW_ENTRY.bytes) / 4);
     for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
     this.granted = new GrantedMemory(this.#memory.buffer);

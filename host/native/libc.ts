@@ -17,6 +17,7 @@ export const MAP_NORESERVE = 0x4000;
 export const MADV_DONTNEED = 4;
 export const MADV_DONTFORK = 10;
 export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
 export const MADV_COLLAPSE = 25;
 export const MFD_CLOEXEC = 1;
 export const MFD_HUGETLB = 4;

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Gate } from "../../host/gate/gate";
 import { gateModule } from "../../host/gate/gate-module";
-import { POLL_TIMED_OUT, WINDOW_COUNT } from "../../host/gate/layout";
+import { GATE_MEMORY_PAGES, POLL_TIMED_OUT, WINDOW_COUNT } from "../../host/gate/layout";
 import { pageSizeBytes } from "../../host/native/libc";
 import { rejectsWith } from "../support/expect";
 import { temporaryFile } from "../support/temporary";
@@ -228,6 +228,17 @@ test("a gate that has refused something opens nothing more", async () => {
   const window = openWindow(gate, registerFile(), 64);
   await rejectsWith("ERR_AXI_GATE", () => gate.exports.read32(window, 64));
   await rejectsWith("ERR_AXI_GATE", () => openWindow(gate, registerFile(), 64));
+});
+
+test("its addresses are nobody's memory to V8, and its tables take small pages", () => {
+  const bytes = GATE_MEMORY_PAGES * 65536;
+  const gate = new Gate();
+  assert.ok(process.memoryUsage().external < bytes);
+  const mappings = readFileSync("/proc/self/smaps", "utf8").split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
+  const whole = mappings.filter((text) => Number(/^Size: +(\d+) kB/m.exec(text)?.[1]) * 1024 === bytes);
+  const sparse = whole.filter((text) => /^VmFlags:.* nh\b/m.test(text));
+  assert.ok(sparse.length > 0, whole.join("\n"));
+  gate.closeAll();
 });
 
 test.run();
