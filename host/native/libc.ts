@@ -149,9 +149,18 @@ export function createMemoryFile(name: string, flags: number): number {
   return checked("memfd_create", rawMemfdCreate(name, flags));
 }
 
-/** Allocates the space of a piece of a file, which grows if need be. Throws {@link SystemCallError}. */
+/** Of a call that signals interrupt. */
+const MOST_TRIES = 1000;
+
+/**
+ * Allocates the space of a piece of a file, which grows if need be. The kernel breaks off when there is a signal, or work
+ * of an io_uring's, for this thread; huge pages that it had allocated stay. Throws {@link SystemCallError}.
+ */
 export function allocateFile(fd: number, offset: number, lengthBytes: number): void {
-  checked("fallocate", rawFallocate(fd, 0, offset, lengthBytes));
+  for (let tries = 1; rawFallocate(fd, 0, offset, lengthBytes) === -1; tries++) {
+    const errno = koffi.errno();
+    if (errno !== koffi.os.errno["EINTR"] || tries === MOST_TRIES) throw new SystemCallError("fallocate", errno);
+  }
 }
 
 /** Opens an AF_XDP socket; returns its descriptor. Throws {@link SystemCallError}. */
