@@ -12,6 +12,7 @@ const LIBRARY = JSON.stringify(join(PACKAGE, "dist/host/index.js"));
 const CREATE = `require(${LIBRARY}).createRuntime({ board: "virtual" })`;
 /** Longer than a thread that has started may take to end. */
 const SLOW_MS = 4000;
+
 /** Runs a program of whose threads one loads its native module slowly, and says when it has. */
 function withSlowThread(thread: string, program: string): string {
   const slow = temporaryFile(

@@ -153,8 +153,8 @@ export function createMemoryFile(name: string, flags: number): number {
 const MOST_TRIES = 1000;
 
 /**
- * Allocates the space of a piece of a file, which grows if need be. The kernel breaks off when there is a signal, or work
- * of an io_uring's, for this thread; huge pages that it had allocated stay. Throws {@link SystemCallError}.
+ * Allocates the space of a piece of a file, which grows if need be. The kernel breaks off when there is a signal for this
+ * thread. Throws {@link SystemCallError}.
  */
 export function allocateFile(fd: number, offset: number, lengthBytes: number): void {
   for (let tries = 1; rawFallocate(fd, 0, offset, lengthBytes) === -1; tries++) {

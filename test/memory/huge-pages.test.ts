@@ -7,7 +7,7 @@ import { testWhere } from "../support/rights";
 const test = suite("huge pages");
 const PAGES = 8;
 const FILES = 100;
-/** Node loses signals, its child's end among them, when more than some 4,000 wait for the event loop. */
+/** A flood of them, while the event loop does not turn, has been seen to keep Node from noticing that its child ended. */
 const MOST_SIGNALS = 1000;
 
 const hugePages = reserveHugePages(PAGES);

@@ -22,8 +22,9 @@ export const STORM_STATE = { waiting: 0, forking: 1, stopping: 2, ended: 3 } as 
 const STOP_TIMEOUT_MS = 2000;
 
 /**
- * Starts a thread in the current process that will fork it again and again; it is ready when this returns. While a child lives, the parent's pages are
- * shared with it, except those marked MADV_DONTFORK, and what the parent writes then moves to a new page.
+ * Starts a thread in the current process that will fork it again and again; it is ready when this returns. While a child
+ * lives, the parent's pages are shared with it, except those marked MADV_DONTFORK, and what the parent writes then moves
+ * to a new page.
  */
 export function startForkStorm(): ForkStorm {
   const words = new Int32Array(new SharedArrayBuffer(12));
