@@ -64,7 +64,8 @@ export async function compileScriptWith(
   const { CompileCache } = await import("./compile-cache.js");
   const flags = [`-O${options.optimize ?? "2"}`];
   const directory = options.textFormat ? false : options.cacheDirectory;
-  const cache = new CompileCache(directory, [resolve(path), process.cwd(), packageVersion(), ...flags]);
+  // Another copy of the package has another library of its own: what was compiled with that one is not this one's.
+  const cache = new CompileCache(directory, [resolve(path), process.cwd(), PACKAGE, packageVersion(), ...flags]);
   const cached = cache.load();
   const output = cached ?? (await compiler(path, flags, options));
   if (!cached) cache.store(output);

@@ -1,8 +1,10 @@
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compileScript } from "../../host/index";
+import { PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";
 import { temporaryDirectory, temporaryFile } from "../support/temporary";
 
@@ -43,6 +45,24 @@ test("a file that would now be found first makes the difference", async () => {
   assert.not(await compile(script, cache));
   writeFileSync(join(dirname(script), "b.ts"), "export const b: i32 = 2;");
   assert.ok(await compile(script, cache));
+});
+
+test("what another copy of the package compiled, with its own library, is not this one's", async () => {
+  const cache = temporaryDirectory();
+  const script = temporaryFile("a.ts", 'import { hex } from "axiscript/assembly"; console.log(hex(1));');
+  const copy = temporaryDirectory();
+  for (const name of ["assembly", "asconfig.json", "package.json", "dist/host"]) {
+    cpSync(join(PACKAGE, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(PACKAGE, "node_modules"), join(copy, "node_modules"));
+  const { compileScript: compileWithCopy } = createRequire(script)(join(copy, "dist/host")) as {
+    compileScript: typeof compileScript;
+  };
+  const options = { cacheDirectory: cache, optimize: "0" } as const;
+  const { wasm } = await compileScript(script, options);
+  appendFileSync(join(copy, "assembly/index.ts"), "memory.fill(64, 1, 1);\n");
+  assert.not(Buffer.from(wasm).equals((await compileWithCopy(script, options)).wasm));
+  assert.not(await compile(script, cache));
 });
 
 test("a damaged cache is no cache", async () => {
