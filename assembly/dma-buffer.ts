@@ -104,6 +104,9 @@ const TO_DEVICE: i32 = 1;
  * frame.free();
  */
 export class DmaBuffer {
+  /** Of a buffer that was asked for them: nothing moves them while it lives. */
+  private known: StaticArray<Segment> | null = null;
+
   /** Use `alloc` or `of`. */
   constructor(
     /** Pointer to the first byte; 0 after `free`. */
@@ -158,9 +161,17 @@ export class DmaBuffer {
     check(regionRestrict(this.live(), use));
   }
 
-  /** Where it lies in physical memory, in order, as few segments as possible. */
+  /**
+   * Where it lies in physical memory, in order, as few segments as possible. The host is asked once; a loop over
+   * `segments[i]` costs what one over an array does.
+   */
   get segments(): StaticArray<Segment> {
-    return readSegments(segmentsOfRegion, this.live(), 0);
+    const region = this.live();
+    const known = this.known;
+    if (known != null) return known;
+    const read = readSegments(segmentsOfRegion, region, 0);
+    this.known = read;
+    return read;
   }
 
   /** The address to give to a device that takes one. The buffer must be one segment. */
@@ -224,6 +235,7 @@ export class DmaBuffer {
     if (freed && this.reservedBytes == 0) takeBack(this.dataStart, this.lengthBytes);
     else if (freed) spaceOf(this.backing).giveBack(this.dataStart, this.reservedBytes);
     this.region = 0;
+    this.known = null;
     this.dataStart = 0;
     this.lengthBytes = 0;
   }
