@@ -98,7 +98,16 @@ export function devicePropertyTexts(sysroot: Sysroot, { id }: UioDeviceInfo, pro
  * @throws AxiscriptError ERR_AXI_NO_SUCH_DEVICE with the devices that exist; ERR_AXI_AMBIGUOUS_DEVICE if several match
  */
 export function findUioDevice(sysroot: Sysroot, name: string, note: string, catalog?: DeviceCatalog): UioDeviceInfo {
-  const devices = listUioDevices(sysroot, catalog);
+  return selectUioDevice(listUioDevices(sysroot, catalog), sysroot, name, note, catalog);
+}
+
+function selectUioDevice(
+  devices: readonly UioDeviceInfo[],
+  sysroot: Sysroot,
+  name: string,
+  note: string,
+  catalog: DeviceCatalog | undefined,
+): UioDeviceInfo {
   const found = devices.filter((device) => matches(device, name, note));
   const [device] = found;
   const wanted = describe({ name, note });
@@ -134,10 +143,12 @@ export function awaitUioDevice(
   timeoutMs: number,
   catalog?: DeviceCatalog,
 ): UioDeviceInfo {
-  const appeared = () =>
-    listUioDevices(sysroot, catalog).some((device) => matches(device, name, note) && hasFile(sysroot, device));
-  waitUntil(appeared, timeoutMs);
-  return findUioDevice(sysroot, name, note, catalog);
+  let devices: readonly UioDeviceInfo[] = [];
+  waitUntil(() => {
+    devices = listUioDevices(sysroot, catalog);
+    return devices.some((device) => matches(device, name, note) && hasFile(sysroot, device));
+  }, timeoutMs);
+  return selectUioDevice(devices, sysroot, name, note, catalog);
 }
 
 function matches(device: UioDeviceInfo, name: string, note: string): boolean {
