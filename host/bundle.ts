@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 
-/** The programs that every `axiscript run` starts. */
-const PROGRAMS = ["cli/main.js", "board/worker.js"];
+/** The programs that every `axiscript run` starts, and what each begins with. */
+const PROGRAMS = { "cli/main": "cli/entry.js", "board/worker": "board/entry.js" } as const;
 
 /**
  * Puts each of the programs, as the TypeScript compiler left it, into one file with all modules of the host that it
@@ -13,10 +13,8 @@ const PROGRAMS = ["cli/main.js", "board/worker.js"];
  */
 export function bundlePrograms(): void {
   buildSync({
-    entryPoints: PROGRAMS.map((program) => join(__dirname, program)),
+    entryPoints: Object.entries(PROGRAMS).map(([out, entry]) => ({ out, in: join(__dirname, entry) })),
     outdir: __dirname,
-    outbase: __dirname,
-    allowOverwrite: true,
     bundle: true,
     packages: "external",
     platform: "node",
