@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,6 +7,7 @@ import { Sysroot } from "../../host/devices/sysroot";
 import { awaitUioDevice, listUioDevices, openUioWindow } from "../../host/devices/uio";
 import { waitUntil } from "../../host/devices/wait";
 import { Gate } from "../../host/gate/gate";
+import { timeSliceOf } from "../../host/native/scheduling";
 import { startBoardUser } from "../support/board-user";
 import { physicalPagesOf } from "../support/physical-pages";
 import { seesPageFrames, testWhere } from "../support/rights";
@@ -14,6 +15,7 @@ import { type BoardProcess, startBoardProcess } from "../support/standalone-boar
 
 const test = suite("a board in a process of its own");
 const testFrames = testWhere(test, seesPageFrames(), "needs page frame numbers (CAP_SYS_ADMIN)");
+const testSlices = testWhere(test, timeSliceOf(0) > 0n, "threads have no time slices of their own before Linux 6.12");
 
 const STATUS = 0x10;
 const CONTROL = 0x14;
@@ -61,6 +63,15 @@ function program({ sysroot: directory }: BoardProcess, design: string): Sysroot 
   new FpgaManager(sysroot).program(`${path}.bit.bin`, `${path}.dtbo`);
   return sysroot;
 }
+
+testSlices("the thread that answers takes shorter turns than the rest, and so its next one sooner", async () => {
+  const board = await startBoardProcess();
+  const slices = readdirSync(`/proc/${board.pid}/task`).map((thread) => timeSliceOf(Number(thread)));
+  const shortest = slices.reduce((least, slice) => (slice < least ? slice : least));
+  assert.is(slices.filter((slice) => slice === shortest).length, 1, slices.join(", "));
+  assert.ok(shortest < timeSliceOf(0));
+  await board.end();
+});
 
 testFrames(
   "a board that is killed in the middle of a transfer leaves registers that can be read and written",
