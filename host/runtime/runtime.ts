@@ -10,7 +10,7 @@ import { type BoardHandle, openBoard } from "./board-handle";
 import { checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
-import { type RunResult, type RunSettings, type RunStreams, runScript } from "./run";
+import type { RunResult, RunSettings, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
 import { type CompiledScript, loadWasm } from "./script";
 import { MAX_TIMEOUT_MS } from "./time-limit";
@@ -260,6 +260,8 @@ class BoardRuntime implements Runtime {
   }
 
   runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
+    // Loaded here: most commands run no script.
+    const { runScript } = require("./run") as typeof import("./run");
     this.#checkOpen();
     const { settings, streams, limits } = this.#prepare(options);
     const compiled = typeof script === "object" ? script : loadWasmOnly(script);
