@@ -1,13 +1,11 @@
-import { readFileSync, readSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { readSync, writeSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { PACKAGE } from "../support/cli";
 import { readmeBlocks } from "../support/readme";
 import type { PciCore } from "./fabric";
 import type { Guest } from "./guest";
 import { GUEST_PACKAGE } from "./image";
 import type { StrayReports } from "./strays";
-import { BIND_CORES, GUEST_DEVICES, guestSuite } from "./support";
+import { BIND_CORES, EDU_ADDRESS, GUEST_DEVICES, guestSuite, WITH_EDU } from "./support";
 
 const CORES: readonly PciCore[] = [
   { kind: "axi-proxy", port: "hp", slot: 4 },
@@ -15,7 +13,6 @@ const CORES: readonly PciCore[] = [
   { kind: "axi-proxy", port: "acp", slot: 6 },
   { kind: "axi-traffic-gen", port: "hpc", slot: 7 },
 ];
-const EDU = "0000:00:08.0";
 const SCRIPTS = ["edu", "seen-from-outside", "stray"].map((name) => `test/scripts/${name}.ts`);
 const RUN = `axiscript run --devices ${GUEST_DEVICES} -A`;
 /** A transfer that is allowed. */
@@ -34,14 +31,8 @@ const STRAYS_DEADLINE_MS = 400_000;
 
 const { test, run } = guestSuite("PCI devices under the stock kernel", {
   cores: CORES,
-  devices: ["edu,addr=8"],
+  ...WITH_EDU,
   scripts: ["examples/numpy-acceleration.ts", ...SCRIPTS],
-  files: [
-    {
-      ...{ path: `${GUEST_DEVICES}/edu.json`, mode: 0o644 },
-      content: () => readFileSync(join(PACKAGE, "test/kernel/edu.json")),
-    },
-  ],
 });
 
 /** The command register of a PCI device. */
@@ -70,7 +61,7 @@ test("a device that others wrote takes a description alone; it interrupts, and i
     await guest.succeed(`${RUN} edu.wasm`),
     "liveness 0xedcba987\nraised 1\nraised 2\nraised 3\nfactorial 3628800\ndisabled -1\n",
   );
-  assert.is((await commandOf(guest, EDU)) & BUS_MASTER, 0);
+  assert.is((await commandOf(guest, EDU_ADDRESS)) & BUS_MASTER, 0);
   const { status, stderr } = await guest.run("axiscript run -A edu.wasm");
   assert.is(status, 1);
   assert.match(stderr, "ERR_AXI_NO_SUCH_DEVICE");

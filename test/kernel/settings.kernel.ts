@@ -1,31 +1,21 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { PACKAGE } from "../support/cli";
 import { readmeBlock, readmeBlocks } from "../support/readme";
 import { readUnit, udevScript, unitCommand } from "./board-setup";
 import { findings } from "./findings";
 import type { Guest, JobResult } from "./guest";
 import { GUEST_PACKAGE } from "./image";
-import { GUEST_DEVICES, guestSuite } from "./support";
+import { EDU_ADDRESS, GUEST_DEVICES, guestSuite, WITH_EDU } from "./support";
 
-const EDU = "0000:00:08.0";
 const UNIT = readmeBlock("ini");
 const RULES = readmeBlock("udev");
 const [BIND = "", UNBIND = "", USERS = "", ...OTHERS] = readmeBlocks("sh");
 
-const { test, run } = guestSuite("the README's settings, and tight ones, under a later kernel", {
+const { test, run } = guestSuite("the README's settings under a later kernel", {
   series: "later",
   bootArguments: readmeBlock("bootargs").trim(),
   cores: [{ kind: "axi-traffic-gen", port: "hpc", slot: 7 }],
-  devices: ["edu,addr=8"],
-  scripts: ["traffic", "edu", "exhaust"].map((name) => `test/scripts/${name}.ts`),
-  files: [
-    {
-      ...{ path: `${GUEST_DEVICES}/edu.json`, mode: 0o644 },
-      content: () => readFileSync(join(PACKAGE, "test/kernel/edu.json")),
-    },
-  ],
+  ...WITH_EDU,
+  scripts: ["traffic", "edu"].map((name) => `test/scripts/${name}.ts`),
 });
 
 /** What the unit runs, where it has it. */
@@ -57,12 +47,12 @@ test("the boot arguments reserve huge pages, and set transparent ones", async (g
 
 test("the README's commands for a device on the PCI bus give it to a driver, and take it back", async (guest) => {
   assert.equal(OTHERS, []);
-  const driver = () => guest.run(`readlink /sys/bus/pci/devices/${EDU}/driver`);
+  const driver = () => guest.run(`readlink /sys/bus/pci/devices/${EDU_ADDRESS}/driver`);
   await guest.succeed(BIND);
   assert.match((await driver()).stdout, /\/uio_pci_generic\n$/);
   await guest.succeed(UNBIND);
   assert.is((await driver()).stdout, "");
-  assert.is(await guest.succeed(`cat /sys/bus/pci/devices/${EDU}/driver_override`), "(null)\n");
+  assert.is(await guest.succeed(`cat /sys/bus/pci/devices/${EDU_ADDRESS}/driver_override`), "(null)\n");
   await guest.succeed(`${BIND}echo "1af4 1110" > /sys/bus/pci/drivers/uio_pci_generic/new_id`);
 });
 
@@ -129,31 +119,5 @@ test(
   },
   "6.6",
 );
-
-test("where memory runs out, a script gets an error, and is not killed", async (guest) => {
-  const reserve =
-    "while [ $(awk '/MemAvailable/ { print $2 }' /proc/meminfo) -gt 65536 ]; do n=$((n+8)); echo $n > $pool; done";
-  await guest.succeed(`pool=/proc/sys/vm/nr_hugepages; n=$(cat $pool); ${reserve}`);
-  const exhaust = (what: string) => guest.run(`axiscript run -A --board=linux exhaust.wasm ${what} 200`);
-  const buffers = await exhaust("buffers");
-  assert.is(buffers.status, 1);
-  assert.match(buffers.stderr, "ERR_AXI_OUT_OF_MEMORY");
-  const arrays = await exhaust("arrays");
-  assert.is(arrays.status, 134);
-  assert.match(arrays.stderr, "ERR_AXI_TRAP");
-  await guest.succeed("echo 16 > /proc/sys/vm/nr_hugepages");
-});
-
-test("a kernel that is locked down lets scripts use registers that the driver offers, and no interrupts or transfers", async (guest) => {
-  await guest.succeed("echo integrity > /sys/kernel/security/lockdown");
-  const edu = await guest.run(`axiscript run --devices ${GUEST_DEVICES} -A edu.wasm`);
-  assert.match(edu.stdout, "liveness 0xedcba987\n");
-  assert.match(edu.stderr, /ERR_AXI_DEVICE_ACCESS: .*EPERM\. The kernel is locked down/);
-  const generator = await guest.run(`axiscript peek --devices ${GUEST_DEVICES} AxiTrafficGen:hpc ID_REG`);
-  assert.match(generator.stderr, /ERR_AXI_DEVICE_ACCESS: .*mmap: EPERM/);
-  const found = await findings(guest, "axiscript doctor --json");
-  assert.is(found.get("lockdown")?.status, "warning");
-  assert.match(found.get("lockdown")?.found ?? "", /^integrity: /);
-});
 
 run();

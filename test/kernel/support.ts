@@ -20,6 +20,19 @@ export const GUEST_DEVICES = "/etc/axiscript/devices";
 /** Gives the guest's cores to a driver that offers their registers. */
 export const BIND_CORES = 'echo "1af4 1110" > /sys/bus/pci/drivers/hilscher/new_id';
 
+/** Where a guest has QEMU's device for teaching, if it has it. */
+export const EDU_ADDRESS = "0000:00:08.0";
+/** A guest with that device, and its description. */
+export const WITH_EDU = {
+  devices: ["edu,addr=8"],
+  files: [
+    {
+      ...{ path: `${GUEST_DEVICES}/edu.json`, mode: 0o644 },
+      content: () => readFileSync(join(PACKAGE, "test/kernel/edu.json")),
+    },
+  ],
+} as const satisfies Partial<GuestOptions>;
+
 interface Tools {
   readonly busybox: string;
   readonly kernel: Kernel;
