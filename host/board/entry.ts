@@ -34,7 +34,7 @@ const LOOKS = 64;
 const ACTIVE_SLEEP_MS = 0.05;
 const RECENT_SLEEP_MS = 0.5;
 const IDLE_SLEEP_MS = 1;
-const LATE_SLEEP_MS = 15;
+const LATE_SLEEP_MS = 25;
 /** Sleep while nobody has a device open. Who opens one wakes the board. */
 const UNUSED_SLEEP_MS = 50;
 /** How long a board counts as used, as recently used, and as idle, after the last use. */
