@@ -163,7 +163,7 @@ export class DmaBuffer {
 
   /**
    * Where it lies in physical memory, in order, as few segments as possible. The host is asked once; a loop over
-   * `segments[i]` costs what one over an array does.
+   * `segments[i]` costs what one over an array does. The array is the buffer's own: leave it as it is.
    */
   get segments(): StaticArray<Segment> {
     const region = this.live();

@@ -2,7 +2,6 @@ import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "../clock";
 import { closeDescriptor } from "../native/libc";
-import { takeTimeSlices } from "../native/scheduling";
 import { ThreadStart } from "../thread-start";
 import type { BurstBus } from "./bus";
 import type { MainMemory } from "./main-memory";
@@ -104,6 +103,8 @@ function idleSleepMs(inUse: boolean, idleForMs: number): number {
 
 /** Hardware does not wait until a processor is free. Not everybody may put a thread before all others. */
 function goFirst(): void {
+  // Loaded for a board in a process of its own.
+  const { takeTimeSlices } = require("../native/scheduling") as typeof import("../native/scheduling");
   for (const measure of [
     () => setPriority(threadNumber(), constants.priority.PRIORITY_HIGHEST),
     () => takeTimeSlices(TIME_SLICE_NS),

@@ -243,7 +243,7 @@ UioDevice.open("Nothing");`;
     assert.is(error.kind, "device");
     assert.match(error.message, "AxiProxy:hpc (uio1)");
     assert.is(error.scriptStack[0]?.line, source.split("\n").length);
-    assert.match(error.stack ?? "", "awaitUioDevice");
+    assert.match(error.stack ?? "", "selectUioDevice");
     const trap = await rejectsWith("ERR_AXI_TRAP", () => runText("unreachable();"));
     assert.match((trap.cause as Error).message, "unreachable");
   }));
