@@ -123,10 +123,11 @@ export abstract class TransferCore implements CoreModel {
 
   /** Acts on the pulses in CONTROL. */
   #control(asked: number): void {
-    this.registers.tellWrites();
     let starting = 0;
     let pulses = asked;
     for (let look = 0; look < MOST_LOOKS; look++) {
+      // Each time: a pulse that comes now belongs to what was written since the last look.
+      this.registers.tellWrites();
       if (pulses & DONE_CLEAR) this.#clearDone();
       const startable = this.#startable(pulses);
       starting |= startable;

@@ -81,6 +81,28 @@ test("a start that replaces another pulse, which the core is about to take, neve
   assert.is(bus.transfers.length, 2);
 });
 
+test("what is written with a start that replaces another pulse is told before that start", () => {
+  const { registers, bus, proxy, write } = model();
+  write(REG.control, 2);
+  const told: [number, number][] = [];
+  proxy.onWrite((offset, value) => {
+    told.push([offset, value]);
+    if (value !== 0x100) return;
+    registers[REG.addrLo / 4] = 0x1000;
+    registers[REG.dataWr / 4] = 7;
+    registers[REG.control / 4] = 1;
+  });
+  registers[REG.control / 4] = 0x100;
+  proxy.poll();
+  assert.equal(told, [
+    [REG.control, 0x100],
+    [REG.addrLo, 0x1000],
+    [REG.dataWr, 7],
+    [REG.control, 1],
+  ]);
+  assert.is(bus.transfers[1]?.address, 0x1000);
+});
+
 test("pulses without end do not keep the core from everything else", () => {
   const { registers, proxy } = model();
   let pulses = 0;
