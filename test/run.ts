@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { availableParallelism, constants, setPriority } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { PACK_LIST, packList } from "./kernel/pack-list";
 
 /**
  * Runs every test file in a process of its own and counts what uvu counts. A file that runs no test is a failure: uvu
@@ -22,6 +23,7 @@ const FILE_TIMEOUT_MS = (options.kernel ? 20 : 10) * 60_000;
 const AT_A_TIME = options.kernel ? availableParallelism() : 1;
 /** Of those that run side by side the long ones come first, so that nothing waits for one that began late. */
 const LONGEST = ["endurance.kernel.ts", "pci.kernel.ts", "settings.kernel.ts"];
+const ENVIRONMENT = { ...process.env, FORCE_COLOR: "0", ...(options.kernel && { [PACK_LIST]: packList() }) };
 /** A guest that waits for devices outside takes the more of the processors the longer it waits: one guest goes first. */
 const BESIDE_PRIORITY = 10;
 const suffix = options.kernel ? ".kernel.ts" : ".test.ts";
@@ -49,7 +51,7 @@ function runFile(file: string, priority: number): Promise<Ended> {
   const child = spawn(process.execPath, [join(__dirname, file.replace(/\.ts$/, ".js"))], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: FILE_TIMEOUT_MS,
-    env: { ...process.env, FORCE_COLOR: "0" },
+    env: ENVIRONMENT,
   });
   running.add(child);
   if (child.pid !== undefined && priority > 0) setPriority(child.pid, priority);

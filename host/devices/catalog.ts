@@ -5,7 +5,10 @@ import { pageSizeBytes } from "../native/libc";
 import type { DeviceDescription, PciMatch } from "./description";
 import { barFile, type PciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
-import { devicePropertyTexts, type UioDeviceInfo, type UioMap } from "./uio";
+import { devicePropertyTexts, type UioIdentity, type UioMap } from "./uio";
+
+/** What PCI devices are called that no description is about. */
+const UNDESCRIBED = "pci";
 
 /** A description that ships with the package, made when it is asked for. */
 interface ShippedDescription {
@@ -55,7 +58,7 @@ export class DeviceCatalog {
   }
 
   /** As {@link find}, for a device of a system. What a description says of PCI devices comes first. */
-  describe(sysroot: Sysroot, device: UioDeviceInfo): DeviceDescription | undefined {
+  describe(sysroot: Sysroot, device: UioIdentity): DeviceDescription | undefined {
     const onPci = device.pci && this.#findPci(device.pci);
     if (onPci) return onPci.description;
     return this.find({ name: device.name, property: (name) => devicePropertyTexts(sysroot, device, name) });
@@ -63,20 +66,29 @@ export class DeviceCatalog {
 
   /**
    * A device as scripts know it. The UIO drivers for PCI name devices after themselves; a PCI device that is described
-   * has the name of its kind and the note and registers of its description, and one that nobody has described the name
-   * `pci` and its id as a note.
+   * has the name of its kind and the note of its description, and one that nobody has described the name `pci` and its id
+   * as a note.
    */
-  named(sysroot: Sysroot, device: UioDeviceInfo): UioDeviceInfo {
-    const { pci, maps } = device;
+  named(sysroot: Sysroot, device: UioIdentity): UioIdentity {
+    const { pci } = device;
     if (!pci) return device;
     const found = this.#findPci(pci);
-    if (found) {
-      const { note, bar } = found.match;
-      return { ...device, name: found.description.kind, note, maps: rangeOf(pci, maps, bar) };
-    }
-    if (this.describe(sysroot, device)) return device;
-    const first = maps.length > 0 ? maps : rangeOf(pci, maps, pci.bars[0]?.index);
-    return { ...device, name: "pci", note: pci.id, maps: first };
+    if (found) return { ...device, name: found.description.kind, note: found.match.note };
+    return this.describe(sysroot, device) ? device : { ...device, name: UNDESCRIBED, note: pci.id };
+  }
+
+  /**
+   * Where the registers of a device are: of a PCI device that is described, in the BAR of its description; of one that
+   * nobody has described, where its driver offers them, or in its first BAR.
+   *
+   * @param device as {@link named} gives it
+   * @param maps what its driver offers
+   */
+  rangesOf({ pci, name }: UioIdentity, maps: readonly UioMap[]): readonly UioMap[] {
+    if (!pci) return maps;
+    const found = this.#findPci(pci);
+    if (found) return rangeOf(pci, maps, found.match.bar);
+    return name !== UNDESCRIBED || maps.length > 0 ? maps : rangeOf(pci, maps, pci.bars[0]?.index);
   }
 
   /** The ids of the PCI devices that a kind is about. */

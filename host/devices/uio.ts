@@ -18,14 +18,18 @@ const NOTE_PROPERTY = "jan-note";
  * A device of the kernel's user-space I/O framework, as `/sys/class/uio/uioN` describes it.
  * Source: kernel `drivers/uio/uio.c`.
  */
-export interface UioDeviceInfo {
+export interface UioDeviceInfo extends UioIdentity {
+  /** Register ranges, in the order of their map numbers. */
+  readonly maps: readonly UioMap[];
+}
+
+/** What a UIO device is told from others by. */
+export interface UioIdentity {
   /** `uioN`; the number changes between boots and overlays. */
   readonly id: string;
   readonly name: string;
   /** The device-tree property `jan-note`, or empty. */
   readonly note: string;
-  /** Register ranges, in the order of their map numbers. */
-  readonly maps: readonly UioMap[];
   /** Of a device on that bus. */
   readonly pci?: PciFunction;
 }
@@ -53,35 +57,49 @@ function parseAddress(text: string): bigint {
  * @param catalog knows what devices on the PCI bus are called; absent: they have the names that their drivers give them
  */
 export function listUioDevices(sysroot: Sysroot, catalog?: DeviceCatalog): UioDeviceInfo[] {
-  const devices = sysroot.list(UIO_CLASS).map((id) => readUioDevice(sysroot, id));
+  return identifyAll(sysroot, catalog).map((device) => withMaps(sysroot, device, catalog));
+}
+
+function identifyAll(sysroot: Sysroot, catalog: DeviceCatalog | undefined): UioIdentity[] {
+  const devices = sysroot.list(UIO_CLASS).map((id) => identify(sysroot, id));
   return catalog ? devices.map((device) => catalog.named(sysroot, device)) : devices;
 }
 
-function readUioDevice(sysroot: Sysroot, id: string): UioDeviceInfo {
+function identify(sysroot: Sysroot, id: string): UioIdentity {
   const directory = `${UIO_CLASS}/${id}`;
   const pci = readPciFunction(sysroot, `${directory}/device`);
   return {
     id,
     name: sysroot.readText(`${directory}/name`) ?? "",
     note: sysroot.readText(`${directory}/device/of_node/${NOTE_PROPERTY}`) ?? "",
-    maps: sysroot.list(`${directory}/maps`).map((map) => {
-      const read = (attribute: string) => sysroot.readText(`${directory}/maps/${map}/${attribute}`) || "0x0";
-      return {
-        index: Number(map.replace("map", "")),
-        physicalAddress: parseAddress(read("addr")),
-        lengthBytes: Number(read("size")),
-        offsetBytes: Number(read("offset")),
-      };
-    }),
     ...(pci && { pci }),
   };
+}
+
+/** Most of what there is to read of a device, and wanted of the one that is opened alone. */
+function withMaps(sysroot: Sysroot, device: UioIdentity, catalog?: DeviceCatalog): UioDeviceInfo {
+  const maps = readMaps(sysroot, device);
+  return { ...device, maps: catalog ? catalog.rangesOf(device, maps) : maps };
+}
+
+function readMaps(sysroot: Sysroot, { id }: UioIdentity): UioMap[] {
+  const directory = `${UIO_CLASS}/${id}/maps`;
+  return sysroot.list(directory).map((map) => {
+    const read = (attribute: string) => sysroot.readText(`${directory}/${map}/${attribute}`) || "0x0";
+    return {
+      index: Number(map.replace("map", "")),
+      physicalAddress: parseAddress(read("addr")),
+      lengthBytes: Number(read("size")),
+      offsetBytes: Number(read("offset")),
+    };
+  });
 }
 
 /**
  * The texts in a property of a device's node in the device tree; none if it has no such property.
  * Source: Devicetree Specification 0.4, 2.2.4: texts end in NUL.
  */
-export function devicePropertyTexts(sysroot: Sysroot, { id }: UioDeviceInfo, property: string): readonly string[] {
+export function devicePropertyTexts(sysroot: Sysroot, { id }: UioIdentity, property: string): readonly string[] {
   const raw = /^[\w,.+?#-]+$/.test(property)
     ? sysroot.readRaw(`${UIO_CLASS}/${id}/device/of_node/${property}`)
     : undefined;
@@ -98,11 +116,11 @@ export function devicePropertyTexts(sysroot: Sysroot, { id }: UioDeviceInfo, pro
  * @throws AxiscriptError ERR_AXI_NO_SUCH_DEVICE with the devices that exist; ERR_AXI_AMBIGUOUS_DEVICE if several match
  */
 export function findUioDevice(sysroot: Sysroot, name: string, note: string, catalog?: DeviceCatalog): UioDeviceInfo {
-  return selectUioDevice(listUioDevices(sysroot, catalog), sysroot, name, note, catalog);
+  return selectUioDevice(identifyAll(sysroot, catalog), sysroot, name, note, catalog);
 }
 
 function selectUioDevice(
-  devices: readonly UioDeviceInfo[],
+  devices: readonly UioIdentity[],
   sysroot: Sysroot,
   name: string,
   note: string,
@@ -129,7 +147,7 @@ function selectUioDevice(
         found.map(describeWithId).join(", "),
     );
   }
-  return device;
+  return withMaps(sysroot, device, catalog);
 }
 
 /**
@@ -143,15 +161,15 @@ export function awaitUioDevice(
   timeoutMs: number,
   catalog?: DeviceCatalog,
 ): UioDeviceInfo {
-  let devices: readonly UioDeviceInfo[] = [];
+  let devices: readonly UioIdentity[] = [];
   waitUntil(() => {
-    devices = listUioDevices(sysroot, catalog);
+    devices = identifyAll(sysroot, catalog);
     return devices.some((device) => matches(device, name, note) && hasFile(sysroot, device));
   }, timeoutMs);
   return selectUioDevice(devices, sysroot, name, note, catalog);
 }
 
-function matches(device: UioDeviceInfo, name: string, note: string): boolean {
+function matches(device: UioIdentity, name: string, note: string): boolean {
   const pciId = pciIdIn(name, note);
   if (pciId !== undefined) return device.pci?.id === pciId;
   return (device.name === name || device.id === name) && (note === "" || device.note === note);
@@ -162,7 +180,7 @@ function pciIdIn(name: string, note: string): string | undefined {
   return /^pci:([0-9a-f]{4}:[0-9a-f]{4})$/i.exec([name, note].filter(Boolean).join(":"))?.[1]?.toLowerCase();
 }
 
-function hasFile(sysroot: Sysroot, device: UioDeviceInfo): boolean {
+function hasFile(sysroot: Sysroot, device: UioIdentity): boolean {
   return existsSync(sysroot.path(`/dev/${device.id}`));
 }
 
@@ -252,16 +270,16 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
 function isStillThere(sysroot: Sysroot, device: UioDeviceInfo, fd: number): boolean {
   const opened = fstatSync(fd, { bigint: true });
   const present = statSync(sysroot.path(`/dev/${device.id}`), { bigint: true, throwIfNoEntry: false });
+  if (present?.ino !== opened.ino || present.dev !== opened.dev) return false;
+  const now = identify(sysroot, device.id);
   // What a PCI device is called, and which of its ranges is used, is not the kernel's.
-  const now = readUioDevice(sysroot, device.id);
-  return (
-    present?.ino === opened.ino && present.dev === opened.dev && isDeepStrictEqual(now.pci ?? now, device.pci ?? device)
-  );
+  if (now.pci) return isDeepStrictEqual(now.pci, device.pci);
+  return isDeepStrictEqual(withMaps(sysroot, now), device);
 }
 
 /** Who has which devices open, one line for each device that is: `process 4711 (node) has AxiProxy:hpc (uio1) open`. */
 export function usersOfUioDevices(sysroot: Sysroot): string[] {
-  return listUioDevices(sysroot).flatMap((device) => {
+  return identifyAll(sysroot, undefined).flatMap((device) => {
     const file = statSync(sysroot.path(`/dev/${device.id}`), { bigint: true, throwIfNoEntry: false });
     const holders = file ? lockHolders(file) : [];
     return holders.length > 0 ? `${nameHolders(holders)} has ${describeWithId(device)} open` : [];
@@ -326,6 +344,6 @@ function describe({ name, note }: { name: string; note: string }): string {
 }
 
 /** `AxiProxy:hpc (uio1)`. */
-export function describeWithId(device: UioDeviceInfo): string {
+export function describeWithId(device: UioIdentity): string {
   return `${describe(device)} (${device.id})`;
 }

@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { PACKAGE } from "../support/cli";
 import type { ArchiveEntry } from "./cpio";
 import type { Kernel } from "./kernel-package";
+import { packList } from "./pack-list";
 
 /** Where the package is in the guest. */
 export const GUEST_PACKAGE = "/opt/axiscript";
@@ -57,10 +58,9 @@ export function imageEntries(kernel: Kernel, busybox: string): ArchiveEntry[] {
   ];
 }
 
-/** What `npm pack` would pack, from what was built; nothing is written, which who is killed could leave behind. */
+/** What `npm pack` would pack. */
 function packedPackage(): ArchiveEntry[] {
-  const packed = succeed("npm", "pack", "--silent", "--ignore-scripts", "--dry-run", "--json");
-  const [{ files } = { files: [] }] = JSON.parse(packed) as { files: { path: string; mode: number }[] }[];
+  const [{ files } = { files: [] }] = JSON.parse(packList()) as { files: { path: string; mode: number }[] }[];
   return files.map(({ path, mode }) => {
     return { path: join(GUEST_PACKAGE, path), mode, content: () => readFileSync(join(PACKAGE, path)) };
   });
@@ -93,12 +93,6 @@ function file(path: string, source: string): ArchiveEntry {
 
 function text(path: string, content: string, mode = 0o644): ArchiveEntry {
   return { path, mode, content: () => Buffer.from(content) };
-}
-
-function succeed(command: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: PACKAGE, encoding: "utf8" });
-  if (status === 0) return stdout;
-  throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
 }
 
 /** Where busybox is on this machine: one that needs no libraries. */

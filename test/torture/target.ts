@@ -10,7 +10,9 @@ const SCRIPT = join(__dirname, "../../../test/scripts/torture.ts");
 /** More than a machine makes in a day. */
 const NO_LIMIT = 2 ** 31 - 1;
 
-const LOOKS = 50;
+const LOOKS = 5;
+/** A virtual board's thread may lose its core while it has a file open. */
+const LOOKS_BESIDE_BOARD = 50;
 const LOOK_INTERVAL_MS = 5;
 
 const UNPINNED_WITHIN_MS = 10_000;
@@ -62,10 +64,10 @@ const noPins: Pinner = (address, lengthBytes) => {
   return () => {};
 };
 
-/** Of many looks, over a while, the least: the board's thread may lose its core while it has a file open. */
-function descriptors(): number {
+/** Of some looks, over a while, the least. */
+function descriptors(lookCount: number): number {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
-  const looks = Array.from({ length: LOOKS }, () => {
+  const looks = Array.from({ length: lookCount }, () => {
     Atomics.wait(sleeper, 0, 0, LOOK_INTERVAL_MS);
     return readdirSync("/proc/self/fd").length;
   });
@@ -82,13 +84,13 @@ function pinnedKilobytes(): number {
   }
 }
 
-function takeStock(baseAddress: bigint, lengthBytes: bigint): Stock {
+function takeStock(baseAddress: bigint, lengthBytes: bigint, lookCount: number): Stock {
   const mappings = readFileSync("/proc/self/maps", "utf8")
     .split("\n")
     .map((line) => (/^([0-9a-f]+)-([0-9a-f]+)/.exec(line) ?? []).slice(1).map((text) => BigInt(`0x${text}`)))
     .filter(([start = 0n, end = 0n]) => start < baseAddress + lengthBytes && end > baseAddress);
   return {
-    descriptors: descriptors(),
+    descriptors: descriptors(lookCount),
     pinnedKilobytes: pinnedKilobytes(),
     mappings: mappings.length,
   };
@@ -118,7 +120,7 @@ async function main([
     if (what === "progress") process.send?.(Number(first));
     else if (what === "before" || what === "after") {
       storm?.calm();
-      stock[what] = takeStock(BigInt(first), BigInt(second));
+      stock[what] = takeStock(BigInt(first), BigInt(second), devices === undefined ? LOOKS_BESIDE_BOARD : LOOKS);
       if (what === "before") storm?.begin();
     } else notes.set(withoutNumbers(message), (notes.get(withoutNumbers(message)) ?? 0) + 1);
   };
