@@ -5,6 +5,7 @@ import { dmaStarts } from "./dma-starts";
 import type { Aim, BenchRow, Row } from "./measure";
 import { pinning } from "./pinning";
 import { registerReads } from "./register-reads";
+import { response } from "./response";
 import { startup } from "./startup";
 import { translation } from "./translation";
 
@@ -16,13 +17,14 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Row | Row[]>>> = {
   dmaStarts,
   axiProxy,
   board,
+  response,
 };
 
 const HELP = `npm run bench -- [--json] [NAME ...]
 
 Measures what this package does beside the same thing done otherwise, in turn, and prints medians and their ratios. Rows
 whose compiler, interpreter or rights are missing are skipped, and a line on stderr says so. --json: all rows for a program.
-NAME: of ${Object.keys(BENCHMARKS).join(", ")}; all if absent, which takes some three minutes.
+NAME: of ${Object.keys(BENCHMARKS).join(", ")}; all if absent, which takes some seven minutes.
 
 Example: npm run --silent bench -- --json translation pinning
 `;

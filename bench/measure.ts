@@ -16,10 +16,13 @@ export interface BenchRow {
   readonly unit: Unit;
   /** Number of pairs. */
   readonly runs: number;
-  /** Medians. */
+  /** Medians, where `note` names nothing else. */
   readonly value: number;
   readonly baselineValue: number;
-  /** Median of the ratios of the pairs: our time by the baseline's, or, where the aim is `atLeast`, the inverse. */
+  /**
+   * Median of the ratios of the pairs: our time by the baseline's, or, where the aim is `atLeast`, the inverse. Of values
+   * that are no medians, their ratio.
+   */
   readonly ratio: number;
   /** Median of the differences of the pairs: how much longer we take, in the unit of the row. Given where it is the aim. */
   readonly excess?: number;
@@ -108,6 +111,12 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** What so many percent of values do not exceed. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? NaN;
 }
 
 /** How long each of `count` things takes that a call does, in nanoseconds: the median of some calls. */
