@@ -34,7 +34,7 @@ export async function response(): Promise<Row> {
       return {
         ...{ name, baseline: "a thread in C that looks every 0.5 ms", unit: "ms", runs: ROUNDS },
         ...{ value, baselineValue, ratio: value / baselineValue, aim: { valueAtMost: 2 } },
-        note: `the time that ${PERCENT} of 100 do not exceed, as a program sees it that looks every 0.05 ms`,
+        note: `the time that ${PERCENT} of 100 do not exceed, as a program sees it that looks every 0.05 ms, in short turns`,
       };
     });
   } finally {

@@ -76,7 +76,7 @@ function identify(sysroot: Sysroot, id: string): UioIdentity {
   };
 }
 
-/** Most of what there is to read of a device, and wanted of the one that is opened alone. */
+/** Reads the rest, which is more: only who opens a device or shows it needs that. */
 function withMaps(sysroot: Sysroot, device: UioIdentity, catalog?: DeviceCatalog): UioDeviceInfo {
   const maps = readMaps(sysroot, device);
   return { ...device, maps: catalog ? catalog.rangesOf(device, maps) : maps };
