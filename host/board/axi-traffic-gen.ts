@@ -8,7 +8,8 @@ const ID_REG = 0x00;
 const VERSION = 0x04;
 const CONFIG = 0x08;
 const SCRATCH = 0x0c;
-const LENGTH = 0x30;
+/** Offset of the register that says how many bursts a transfer has. */
+export const LENGTH = 0x30;
 const CNTR_CYC = { read: 0x50, write: 0x54 } as const;
 const CNTR_RD_OK = 0x58;
 

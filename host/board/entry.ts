@@ -63,6 +63,7 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
+  if (isStandalone) prepareTransfers(files, record !== undefined);
   let lastActive = monotonicMs();
   let isIdle = false;
   let lastServed = 0;
@@ -115,6 +116,12 @@ function goFirst(): void {
       // The board answers as soon as it has its turn.
     }
   }
+}
+
+/** So that the first transfer does not wait for its code to be compiled. Programs ask for a device first. */
+function prepareTransfers(files: BoardFiles, isRecorded: boolean): void {
+  const { warmUp } = require("./warm-up") as typeof import("./warm-up");
+  warmUp(files, isRecorded);
 }
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */

@@ -5,7 +5,8 @@ import type { SideBand } from "./port";
 import { ALL_BITS, RegisterFile, type WriteListener } from "./register-file";
 
 const STATUS = 0x10;
-const CONTROL = 0x14;
+/** Offset of the register in which software sets pulses. */
+export const CONTROL = 0x14;
 const CONFIG_AXI = 0x20;
 const ADDR_LO = 0x40;
 const ADDR_HI = 0x44;
@@ -22,7 +23,10 @@ const BITS = {
   write: { start: 1 << 0, done: 1 << 0, ready: 1 << 8 },
   read: { start: 1 << 1, done: 1 << 1, ready: 1 << 9 },
 } as const;
-const DONE_CLEAR = 1 << 8;
+/** The pulse that starts a transfer. */
+export const START = { write: BITS.write.start, read: BITS.read.start } as const;
+/** The pulse after which no transfer is shown as done. */
+export const DONE_CLEAR = 1 << 8;
 
 /** How cores can be made to misbehave, to try a script's error paths. `slow`: each transfer takes 50 ms. */
 export const FAULTS = ["never-ready", "never-done", "slow"] as const;

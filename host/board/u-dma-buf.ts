@@ -28,6 +28,8 @@ export interface BufferOptions {
   readonly physicalAddress?: number;
   /** Whether devices and processor see the same without synchronisation; true if absent. */
   readonly coherent?: boolean;
+  /** A file that holds its memory; absent: the device file. */
+  readonly memory?: string;
 }
 
 /** Attributes as the driver shows them at first. Source: ikwzm/udmabuf, README. */
@@ -84,11 +86,11 @@ export class BoardUDmaBuf {
   readonly #fd: number;
   #onSync: ((synchronisation: Synchronisation) => void) | undefined;
 
-  constructor(files: BoardFiles, { physicalAddress, coherent = true }: BufferOptions = {}) {
+  constructor(files: BoardFiles, { physicalAddress, coherent = true, memory }: BufferOptions = {}) {
     this.#files = files;
     this.physicalAddress = physicalAddress ?? Number(files.read(`${U_DMA_BUF_ATTRIBUTES}/phys_addr`));
     this.coherent = coherent;
-    this.#fd = openSync(files.path(DEVICE), "r+");
+    this.#fd = openSync(memory ?? files.path(DEVICE), "r+");
   }
 
   /** Whether an address lies in the buffer. */
