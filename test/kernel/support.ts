@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import { messageOf } from "../../host/errors";
 import { compileScript } from "../../host/index";
 import { PACKAGE } from "../support/cli";
+import { exitAtSignals } from "../support/exit-at-signals";
 import { testWhere } from "../support/rights";
 import { signalAtParentsEnd } from "../torture/hostility/syscalls";
 import type { ArchiveEntry } from "./cpio";
@@ -136,17 +137,8 @@ export interface GuestSuite {
   readonly runWithoutPowerOff: () => void;
 }
 
-/**
- * Who is stopped leaves nothing behind either: directories are removed at the exit, and guests end with this process. Not
- * `once`, which would leave a second signal to the kernel: that tells of the runner's end as often as it had threads.
- */
-for (const [signal, exitCode] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-  ["SIGHUP", 129],
-] as const) {
-  process.on(signal, () => process.exit(exitCode));
-}
+// Who is stopped leaves nothing behind either: directories are removed at the exit, and guests end with this process.
+exitAtSignals();
 // The runner may be killed, too.
 signalAtParentsEnd(constants.signals.SIGTERM);
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { PACKAGE } from "./cli";
+import { exitAtSignals } from "./exit-at-signals";
 
 const DEADLINE_MS = 60_000;
 
@@ -22,7 +23,7 @@ export interface BoardProcess extends BoardLine {
 }
 
 /**
- * Starts a board and waits until it is ready. A test file ends all that it has started.
+ * Starts a board and waits until it is ready. A test file ends all that it has started, also when it is stopped.
  *
  * @param through a command to put before `node`
  */
@@ -64,6 +65,7 @@ async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
 }
 
 const started = new Set<ChildProcess>();
+exitAtSignals();
 process.on("exit", () => {
   for (const child of started) child.kill("SIGTERM");
 });
