@@ -36,6 +36,8 @@ const IDLE_SLEEP_MS = 1;
 const LATE_SLEEP_MS = 25;
 /** Sleep while nobody has a device open. Who opens one wakes the board. */
 const UNUSED_SLEEP_MS = 50;
+/** Sleep between two parts of the warm-up, in which V8's threads keep up. */
+const WARM_UP_SLEEP_MS = 2;
 /** How long a board counts as used, as recently used, and as idle, after the last use. */
 const ACTIVE_FOR_MS = 100;
 const RECENT_FOR_MS = 2000;
@@ -63,7 +65,7 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const use = isStandalone ? new DeviceUse(files) : undefined;
   const kernel = startKernel(job, files, fabric, buffer);
   parentPort?.postMessage("serving");
-  if (isStandalone) prepareTransfers(files, record !== undefined);
+  let warmUp = isStandalone ? startWarmUp(files, record !== undefined) : undefined;
   let lastActive = monotonicMs();
   let isIdle = false;
   let lastServed = 0;
@@ -72,8 +74,9 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
     const spinMs = asked || !fabric.hasCores ? BRIEF_SPIN_MS : SPIN_MS;
     const active: boolean = isIdle ? fabric.poll() : spin(fabric, spinMs);
     const now = monotonicMs();
-    if (active || asked || fabric.underWay) lastActive = now;
-    isIdle = now - lastActive >= ACTIVE_FOR_MS;
+    const inUse = active || asked || fabric.underWay;
+    if (inUse) lastActive = now;
+    isIdle = !warmUp && now - lastActive >= ACTIVE_FOR_MS;
     const isTurn = now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS);
     if (isTurn) {
       kernel.serve();
@@ -86,9 +89,12 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
       continue;
     }
     if (!active) record?.flush();
-    const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : ACTIVE_SLEEP_MS;
+    if (!inUse && warmUp?.next().done) warmUp = undefined;
+    const activeSleepMs = inUse || !warmUp ? ACTIVE_SLEEP_MS : WARM_UP_SLEEP_MS;
+    const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : activeSleepMs;
     asked = kernel.rest(active ? 0 : sleepMs, isIdle && use ? use.fd : -1);
   }
+  warmUp?.return();
   kernel.close();
   use?.close();
   bus.close();
@@ -118,10 +124,10 @@ function goFirst(): void {
   }
 }
 
-/** So that the first transfer does not wait for its code to be compiled. Programs ask for a device first. */
-function prepareTransfers(files: BoardFiles, isRecorded: boolean): void {
+/** So that the first transfer does not wait for its code to be compiled. */
+function startWarmUp(files: BoardFiles, isRecorded: boolean): Generator<void, void> {
   const { warmUp } = require("./warm-up") as typeof import("./warm-up");
-  warmUp(files, isRecorded);
+  return warmUp(files, isRecorded);
 }
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */

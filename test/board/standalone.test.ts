@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FpgaManager } from "../../host/devices/fpga-manager";
@@ -28,6 +29,10 @@ const DONE_CLEAR = 0x100;
 const DONE_WR = 1;
 const READY = 0x300;
 const DEADLINE_MS = 20_000;
+/** A board counts as used for a tenth of a second. */
+const UNTIL_IDLE_MS = 500;
+/** In a second. A board that nobody uses wakes 20 times, one that is used thousands of times. */
+const MOST_WAKE_UPS = 200;
 
 /** A device of a board, which this process uses without any checks. */
 function openDevice(sysroot: Sysroot, name: string, note: string) {
@@ -63,6 +68,46 @@ function program({ sysroot: directory }: BoardProcess, design: string): Sysroot 
   new FpgaManager(sysroot).program(`${path}.bit.bin`, `${path}.dtbo`);
   return sysroot;
 }
+
+/** Whether the board has the memory open with which it warms up. It keeps it for a tenth of a second at the least. */
+function isWarmingUp({ pid }: BoardProcess): boolean {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).some((fd) => {
+    try {
+      return readlinkSync(join(directory, fd)) === "/dev/zero";
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** How often its threads have slept so far. */
+function wakeUpsOf({ pid }: BoardProcess): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1");
+    return sum + Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)?.[1]);
+  }, 0);
+}
+
+test("warms up, and rests when that is over and nobody uses it", async () => {
+  const board = await startBoardProcess();
+  assert.ok(waitUntil(() => isWarmingUp(board), DEADLINE_MS));
+  const device = openDevice(program(board, "axi_proxy"), "AxiProxy", "hpc");
+  assert.is(device.read(STATUS), READY);
+  device.close();
+  assert.ok(waitUntil(() => !isWarmingUp(board), DEADLINE_MS));
+  await setTimeout(UNTIL_IDLE_MS);
+  const before = wakeUpsOf(board);
+  await setTimeout(1000);
+  assert.ok(wakeUpsOf(board) - before < MOST_WAKE_UPS, "it does not rest");
+  await board.end();
+});
+
+test("ends well when it is stopped while it warms up", async () => {
+  const board = await startBoardProcess();
+  assert.ok(waitUntil(() => isWarmingUp(board), DEADLINE_MS));
+  assert.equal(await board.end(), { status: 0, signal: null });
+});
 
 testSlices("the thread that answers takes shorter turns than the rest, and so its next one sooner", async () => {
   const board = await startBoardProcess();
