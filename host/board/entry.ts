@@ -89,7 +89,7 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
       continue;
     }
     if (!active) record?.flush();
-    if (!inUse && warmUp?.next().done) warmUp = undefined;
+    if (!inUse && warmUp && isOver(warmUp)) warmUp = undefined;
     const activeSleepMs = inUse || !warmUp ? ACTIVE_SLEEP_MS : WARM_UP_SLEEP_MS;
     const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : activeSleepMs;
     asked = kernel.rest(active ? 0 : sleepMs, isIdle && use ? use.fd : -1);
@@ -128,6 +128,16 @@ function goFirst(): void {
 function startWarmUp(files: BoardFiles, isRecorded: boolean): Generator<void, void> {
   const { warmUp } = require("./warm-up") as typeof import("./warm-up");
   return warmUp(files, isRecorded);
+}
+
+/** Does a part of the warm-up. True if there is nothing left of it. */
+function isOver(warmUp: Generator<void, void>): boolean {
+  try {
+    return warmUp.next().done === true;
+  } catch {
+    // The first transfers take longer.
+    return true;
+  }
 }
 
 /** Looks at the registers until there was something to do, or for a while. True if there was. */

@@ -11,11 +11,12 @@ import { Gate } from "../../host/gate/gate";
 import { timeSliceOf } from "../../host/native/scheduling";
 import { startBoardUser } from "../support/board-user";
 import { physicalPagesOf } from "../support/physical-pages";
-import { seesPageFrames, testWhere } from "../support/rights";
+import { mayMount, seesPageFrames, testWhere } from "../support/rights";
 import { type BoardProcess, startBoardProcess } from "../support/standalone-board";
 
 const test = suite("a board in a process of its own");
 const testFrames = testWhere(test, seesPageFrames(), "needs page frame numbers (CAP_SYS_ADMIN)");
+const testMounts = testWhere(test, mayMount(), "needs a mount namespace (CAP_SYS_ADMIN)");
 const testSlices = testWhere(test, timeSliceOf(0) > 0n, "threads have no time slices of their own before Linux 6.12");
 
 const STATUS = 0x10;
@@ -106,6 +107,18 @@ test("warms up, and rests when that is over and nobody uses it", async () => {
 test("ends well when it is stopped while it warms up", async () => {
   const board = await startBoardProcess();
   assert.ok(waitUntil(() => isWarmingUp(board), DEADLINE_MS));
+  assert.equal(await board.end(), { status: 0, signal: null });
+});
+
+/** Runs what follows where `/dev/zero` cannot be opened. */
+const WITHOUT_ZERO = [
+  ...["unshare", "--mount", "sh", "-c"],
+  'mount --bind /dev/zero /dev/zero && mount -o remount,bind,nodev /dev/zero && ! true 2>&- </dev/zero && exec "$0" "$@"',
+];
+
+testMounts("serves where it cannot warm up", async () => {
+  const board = await startBoardProcess([], WITHOUT_ZERO);
+  await setTimeout(UNTIL_IDLE_MS);
   assert.equal(await board.end(), { status: 0, signal: null });
 });
 
