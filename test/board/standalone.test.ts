@@ -32,7 +32,7 @@ const READY = 0x300;
 const DEADLINE_MS = 20_000;
 /** A board counts as used for a tenth of a second. */
 const UNTIL_IDLE_MS = 500;
-/** In a second. A board that nobody uses wakes 20 times, one that is used thousands of times. */
+/** In a second. A board that nobody used woke 30 times, one that did not end its warm-up 480 times. */
 const MOST_WAKE_UPS = 200;
 
 /** A device of a board, which this process uses without any checks. */
