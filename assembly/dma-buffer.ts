@@ -94,7 +94,8 @@ const TO_DEVICE: i32 = 1;
  * ```
  *   dataStart                            dataStart + lengthBytes
  *   ▼ a multiple of 64                   ▼
- *   ├──────────── elements ──────────────┼─ padding to a whole line, page or block ─┤
+ *   ├──────────── elements ──────────────┼─ padding to a whole line ─┼─ rest of the page or block ─┤
+ *                                                                   ▲ what devices may reach ends
  * ```
  *
  * @example
@@ -162,14 +163,21 @@ export class DmaBuffer {
   }
 
   /**
-   * Where it lies in physical memory, in order, as few segments as possible. The host is asked once; a loop over
-   * `segments[i]` costs what one over an array does. The array is the buffer's own: leave it as it is.
+   * Where it lies in physical memory, in order, as few segments as possible: exactly its bytes, without the padding. The host
+   * is asked once; a loop over `segments[i]` costs what one over an array does. The array is the buffer's own: leave it as
+   * it is.
    */
   get segments(): StaticArray<Segment> {
     const region = this.live();
     const known = this.known;
     if (known != null) return known;
     const read = readSegments(segmentsOfRegion, region, 0);
+    const last = read[read.length - 1];
+    const padding = (CACHE_LINE_BYTES - (this.lengthBytes & (CACHE_LINE_BYTES - 1))) & (CACHE_LINE_BYTES - 1);
+    // An array that is lent has none.
+    if (this.reservedBytes > 0 && padding > 0) {
+      read[read.length - 1] = new Segment(last.physicalAddress, last.lengthBytes - padding);
+    }
     this.known = read;
     return read;
   }
@@ -333,7 +341,9 @@ function tryAlloc(lengthBytes: i32, backing: i32, options: DmaOptions): DmaBuffe
     fail("ERR_AXI_OUT_OF_MEMORY", `Cannot allocate ${lengthBytes} bytes: the linear memory cannot grow that far.`);
   }
   if (backing == Backing.Pages) memory.fill(start, 0, wanted);
-  const region = regionCreate(start, wanted, backing, options.alignment, options.cache);
+  // The rest of its last block is nobody's, and no device's.
+  const lines = (<usize>lengthBytes + CACHE_LINE_BYTES - 1) & ~(CACHE_LINE_BYTES - 1);
+  const region = regionCreate(start, lines, backing, options.alignment, options.cache);
   if (region < 0) {
     space.giveBack(start, wanted);
     return null;

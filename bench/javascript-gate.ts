@@ -1,5 +1,6 @@
 import type { DeviceDescription, DmaTransfer, RegisterDescription } from "../host/devices/description";
-import { heldRegisters, writeRules } from "../host/gate/device-rules";
+import { heldRegisters } from "../host/gate/channels";
+import { writeRules } from "../host/gate/device-rules";
 import type { GrantedMemory } from "../host/gate/granted-memory";
 import { ATTRIBUTE, ATTRIBUTES_OFFSET, FIRST_WINDOW_OFFSET, GATE_MEMORY_PAGES } from "../host/gate/layout";
 import { WASM_PAGE_BYTES } from "../host/memory/linear-memory";
@@ -82,7 +83,7 @@ function transferStarts(
   heldValues: Int32Array,
   granted: readonly Interval[],
 ) {
-  const transfers = description.dma === "none" ? [] : description.dma.transfers.map(numbersOf(description.dma));
+  const transfers = typeof description.dma === "string" ? [] : description.dma.transfers.map(numbersOf(description.dma));
   const conditions = description.idle.map(({ register, values }) => ({ index: register.offset >> 2, values }));
   const flushed = Int32Array.from(heldRegisters(description), indexOf);
   const isGranted = grantedCheck(granted);

@@ -127,21 +127,18 @@ export abstract class TransferCore implements CoreModel {
 
   /** Acts on the pulses in CONTROL. */
   #control(asked: number): void {
-    let starting = 0;
     let pulses = asked;
     for (let look = 0; look < MOST_LOOKS; look++) {
       // Each time: a pulse that comes now belongs to what was written since the last look.
       this.registers.tellWrites();
       if (pulses & DONE_CLEAR) this.#clearDone();
+      // A core that starts has its parameters and is not ready any more, at the latest when the pulse is gone: software that
+      // sees neither a pulse nor a transfer under way takes the core for idle, and gives it others.
       const startable = this.#startable(pulses);
-      starting |= startable;
-      // A core that starts is not ready any more, at the latest when the pulse is gone: software that sees neither a pulse
-      // nor a transfer under way takes the core for idle.
-      if (startable !== 0) this.#status(this.#readyBits(startable), 0);
+      for (const direction of DIRECTIONS) if (startable & BITS[direction].start) this.#start(direction);
       if (this.registers.clear(CONTROL, pulses)) break;
       pulses = this.registers.load(CONTROL);
     }
-    for (const direction of DIRECTIONS) if (starting & BITS[direction].start) this.#start(direction);
   }
 
   /** The start bits among pulses of the directions that are ready. */
@@ -150,12 +147,6 @@ export abstract class TransferCore implements CoreModel {
     let startable = 0;
     for (const direction of DIRECTIONS) if (status & BITS[direction].ready) startable |= pulses & BITS[direction].start;
     return startable;
-  }
-
-  #readyBits(starts: number): number {
-    let bits = 0;
-    for (const direction of DIRECTIONS) if (starts & BITS[direction].start) bits |= BITS[direction].ready;
-    return bits;
   }
 
   #clearDone(): void {

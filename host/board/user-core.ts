@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { monotonicMs } from "../clock";
+import { MAX_BUSY_WITHIN_US } from "../devices/description-dma";
 import { messageOf } from "../errors";
 import type { CoreModel } from "./core-model";
 import type { DeviceModel, DeviceModelContext, DeviceModelDescription } from "./device-model";
@@ -11,6 +12,11 @@ const CYCLES_PER_MS = 100_000;
 const MOST_CYCLES = 10_000;
 /** Time that a model has not been given: of what is more, nothing becomes. 0.1 s. */
 const MOST_BEHIND_CYCLES = 10_000_000;
+/**
+ * What passes for a core between a command and the answer to it, so that software which sees the command taken sees the
+ * core at work, too: as much as a description may claim for that (`busyWithinUs`).
+ */
+const ANSWER_CYCLES = (MAX_BUSY_WITHIN_US * CYCLES_PER_MS) / 1000;
 /** For how long a model may go on before the board turns to other things. */
 const TURN_MS = 1;
 
@@ -101,12 +107,22 @@ export class UserCore implements CoreModel {
   #serve(model: DeviceModel): boolean {
     const ran = this.#runs(model);
     const written = this.#takeWrites(model);
-    if (written) this.#askModel(model);
+    if (written) this.#busy = model.busy;
+    if (!ran && this.#runs(model)) this.#cycle = this.#cycleNow();
+    if (written) this.#answer(model);
     if (!this.#runs(model)) return written;
-    if (!ran) this.#cycle = this.#cycleNow();
     const isBehind = this.#letTimePass(model);
     this.#askModel(model);
     return written || isBehind || !this.#runs(model);
+  }
+
+  /** Shows what becomes of what software wrote, a little later. */
+  #answer(model: DeviceModel): void {
+    if (this.#runs(model)) {
+      this.#cycle += ANSWER_CYCLES;
+      model.advance?.(ANSWER_CYCLES);
+    }
+    this.#askModel(model);
   }
 
   /** Hands over what software wrote. True if there was something. */

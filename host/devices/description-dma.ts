@@ -1,14 +1,22 @@
-import type { DmaEngine, DmaTransfer, RegisterDescription } from "./description";
+import type { DmaEngine, DmaTransfer, RegisterCondition, RegisterDescription, TransferStart } from "./description";
 import type { JsonValue } from "./json-value";
-import { maskOf, type RegisterTable } from "./register-table";
+import { ALL_BITS, maskOf, type RegisterTable } from "./register-table";
 
-const ENGINE_KEYS = ["address", "length", "alignmentBytes", "burstBytes", "parameters", "transfers"];
-const TRANSFER_KEYS = ["name", "direction", "start", "address", "length"];
+const ENGINE_KEYS = [
+  ...["address", "length", "alignmentBytes", "burstBytes", "parameters", "transfers", "busyWithinUs"],
+];
+const TRANSFER_KEYS = ["name", "direction", "start", "address", "length", "idle", "done", "busyWithinUs"];
+const LENGTH_ENCODINGS = ["units", "units-minus-one"] as const;
 const WHAT = "a DMA engine";
 
 /** AXI4: a burst does not cross a boundary of this many bytes. */
 const BURST_BOUNDARY_BYTES = 4096;
 const MAX_TRANSFER_BYTES = 2 ** 40;
+/**
+ * A device that shows later that it is at work has to show when it is done. The virtual board lets as much time pass for a
+ * core between a start and its answer to it.
+ */
+export const MAX_BUSY_WITHIN_US = 10;
 
 /**
  * Reads what a description says of a device's bus manager. Address and length stand in the engine, or in a transfer that
@@ -16,10 +24,13 @@ const MAX_TRANSFER_BYTES = 2 ** 40;
  *
  * @throws AxiscriptError ERR_AXI_DESCRIPTION
  */
-export function readDma(value: JsonValue, table: RegisterTable): DmaEngine | "none" {
-  if (value.value === "none") return "none";
+export function readDma(value: JsonValue, table: RegisterTable): DmaEngine | "none" | "unchecked" {
+  if (value.value === "none" || value.value === "unchecked") return value.value;
   if (typeof value.value === "string") {
-    throw value.error(`Cannot use ${value.shown} as ${WHAT}: it is an object, or "none" for a device without one.`);
+    throw value.error(
+      `Cannot use ${value.shown} as ${WHAT}: it is an object, "none" for a device without one, or "unchecked" for one ` +
+        "that cannot be described, which takes --allow-unchecked-dma.",
+    );
   }
   value.properties(WHAT, ENGINE_KEYS);
   const transfers = value
@@ -35,6 +46,7 @@ export function readDma(value: JsonValue, table: RegisterTable): DmaEngine | "no
   const own = transfers.flatMap(({ transfer }) => [
     ...[transfer.start.register, transfer.address.low, transfer.address.high, transfer.length.register],
   ]);
+  checkStarts(value, transfers);
   return {
     transfers: transfers.map(({ transfer }) => transfer),
     parameters: readParameters(value.get("parameters"), table, own),
@@ -45,36 +57,93 @@ export function readDma(value: JsonValue, table: RegisterTable): DmaEngine | "no
 
 function readTransfer(value: JsonValue, engine: JsonValue, table: RegisterTable): DmaTransfer {
   value.properties("a transfer", TRANSFER_KEYS);
-  const start = value.need("start", "a transfer");
-  const reference = table.find(start);
-  writable(start, reference.register);
+  const start = readStart(value.need("start", "a transfer"), table);
   return {
     name: value.need("name", "a transfer").text("a transfer's name"),
     direction: value.need("direction", "a transfer").oneOf("a direction", ["reads", "writes"]),
-    start: { register: reference.register, mask: maskOf(reference) },
+    start,
     address: readAddress(value.get("address") ?? engine.need("address", WHAT), table),
     length: readLength(value.get("length") ?? engine.need("length", WHAT), table),
+    idle: readOwnIdle(value.get("idle"), table),
+    done: readDone(value.get("done"), table),
+    busyWithinUs: readBusyWithin(value.get("busyWithinUs") ?? engine.get("busyWithinUs"), start),
   };
+}
+
+function readStart(value: JsonValue, table: RegisterTable): TransferStart {
+  const reference = table.find(value);
+  const register = writable(value, reference.register);
+  const mask = maskOf(reference);
+  return {
+    ...{ register, mask },
+    anyWrite: mask === ALL_BITS,
+    isPulse: mask !== ALL_BITS && reference.field?.access === "pulse" && register.access !== "WO",
+  };
+}
+
+/** Two starts in one register that overlap, and are not one and the same, cannot be told apart. */
+function checkStarts(engine: JsonValue, transfers: readonly { inner: JsonValue; transfer: DmaTransfer }[]): void {
+  for (const [index, { inner, transfer }] of transfers.entries()) {
+    for (const { transfer: before } of transfers.slice(0, index)) {
+      const [one, other] = [before.start, transfer.start];
+      if (one.register !== other.register || one.mask === other.mask || (one.mask & other.mask) === 0) continue;
+      throw (inner.get("start") ?? engine).error(
+        `Cannot start transfer ${transfer.name} so: some of the bits start transfer ${before.name}, too.`,
+      );
+    }
+  }
+}
+
+function readOwnIdle(list: JsonValue | undefined, table: RegisterTable): readonly RegisterCondition[] | undefined {
+  const conditions = list?.elements("a list of conditions").map((condition) => table.readCondition(condition));
+  if (list && conditions?.length === 0) throw list.error("Cannot tell when a transfer is idle by no conditions.");
+  return conditions;
+}
+
+function readDone(value: JsonValue | undefined, table: RegisterTable): DmaTransfer["done"] {
+  if (!value) return undefined;
+  const { register, masked } = table.readValues(value, "read");
+  return { register, value: masked };
+}
+
+function readBusyWithin(value: JsonValue | undefined, start: TransferStart): number | undefined {
+  if (!value) return undefined;
+  const us = value.integer("a number of microseconds", 0, MAX_BUSY_WITHIN_US);
+  if (start.isPulse) return us;
+  throw value.error(
+    `Cannot say how soon the device is at work after a write of ${start.register.name}: that counts from when a start of ` +
+      'access "pulse" reads 0 again. Say by "done" how a transfer shows that it has ended.',
+  );
 }
 
 function readAddress(value: JsonValue, table: RegisterTable): DmaTransfer["address"] {
   value.properties("an address", ["low", "high", "bits"]);
   const lowValue = value.need("low", "an address");
   const highValue = value.get("high");
-  const low = writable(lowValue, table.findWhole(lowValue), highValue ? [32] : [32, 64]);
-  const high = highValue && writable(highValue, table.findWhole(highValue));
+  const low = addressRegister(lowValue, table);
+  const high = highValue && addressRegister(highValue, table);
   if (highValue && high === low) throw highValue.error("Cannot use one register for both halves of an address.");
-  const bits = value
-    .need("bits", "an address")
-    .integer("a number of address bits", high ? 33 : 1, high || low.widthBits === 64 ? 64 : 32);
+  const bits = value.need("bits", "an address").integer("a number of address bits", high ? 33 : 1, high ? 64 : 32);
   return { low, high, bits };
 }
 
+/** A core whose bus has 32 bits takes the halves of a wider register one after the other, in an order of its own. */
+function addressRegister(value: JsonValue, table: RegisterTable): RegisterDescription {
+  const register = table.findWhole(value);
+  if (register.widthBits === 32) return writable(value, register);
+  throw value.error(
+    `Cannot use register ${register.name} as an address: it has 64 bits, and in which order a device takes its halves ` +
+      'cannot be said. Describe two registers of 32 bits, and name them as "low" and "high".',
+  );
+}
+
 function readLength(value: JsonValue, table: RegisterTable): DmaTransfer["length"] {
-  value.properties("a length", ["bytes", "register", "unitBytes"]);
+  value.properties("a length", ["bytes", "register", "unitBytes", "encoding"]);
   const registerValue = value.get("register");
   const fixed = value.get("bytes");
+  const encoding = value.get("encoding");
   if (fixed && registerValue) throw value.error("Cannot use both bytes and register as a length: it is one of them.");
+  if (encoding && !registerValue) throw encoding.error("Cannot encode a length that is in no register.", "key");
   if (fixed) return { register: undefined, bytes: fixed.integer("a length in bytes", 1, MAX_TRANSFER_BYTES) };
   if (!registerValue) throw value.error('Cannot use this as a length: it has "bytes", or "register" and "unitBytes".');
   const reference = table.find(registerValue);
@@ -85,6 +154,7 @@ function readLength(value: JsonValue, table: RegisterTable): DmaTransfer["length
     register: writable(registerValue, reference.register),
     mask: maskOf(reference),
     unitBytes: value.get("unitBytes")?.integer("a unit in bytes", 1, BURST_BOUNDARY_BYTES) ?? 1,
+    extraUnits: encoding?.oneOf("a length's encoding", LENGTH_ENCODINGS) === "units-minus-one" ? 1 : 0,
   };
 }
 
@@ -107,21 +177,15 @@ function readParameters(
   return [...found];
 }
 
-/** A register that software writes, and that may be read at any time; of 32 bits unless other widths are named. */
-function writable(
-  value: JsonValue,
-  register: RegisterDescription,
-  widths: readonly number[] = [32],
-): RegisterDescription {
+/** A register of 32 bits that software writes, and that may be read at any time. */
+function writable(value: JsonValue, register: RegisterDescription): RegisterDescription {
   const { name, access, widthBits, readSideEffect } = register;
   if (access === "RO") throw value.error(`Cannot use register ${name} in ${WHAT}: it is RO.`);
   // The gate reads what it holds back when the device is opened.
   if (readSideEffect !== undefined) {
     throw value.error(`Cannot use register ${name} in ${WHAT}: reading it has a side effect (${readSideEffect}).`);
   }
-  if (!widths.includes(widthBits)) {
-    throw value.error(`Cannot use register ${name} in ${WHAT}: it has ${widthBits} bits, not ${widths.join(" or ")}.`);
-  }
+  if (widthBits !== 32) throw value.error(`Cannot use register ${name} in ${WHAT}: it has ${widthBits} bits, not 32.`);
   return register;
 }
 

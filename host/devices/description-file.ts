@@ -3,7 +3,6 @@ import { AxiscriptError, messageOf } from "../errors";
 import type {
   DeviceDescription,
   DeviceMatch,
-  DmaEngine,
   PciMatch,
   RegisterCondition,
   RegisterWrite,
@@ -163,10 +162,11 @@ function readConditions(list: JsonValue | undefined, table: RegisterTable): read
 }
 
 /** Memory is given back on the strength of these: a device that moves data must have some. */
-function readIdle(root: JsonValue, table: RegisterTable, dma: DmaEngine | "none"): readonly RegisterCondition[] {
+function readIdle(root: JsonValue, table: RegisterTable, dma: DeviceDescription["dma"]): readonly RegisterCondition[] {
   const idle = root.get("idle");
   const conditions = readConditions(idle, table);
-  if (dma === "none" || conditions.length > 0) return conditions;
+  if (typeof dma === "string" || conditions.length > 0) return conditions;
+  if (dma.transfers.every((transfer) => transfer.idle !== undefined)) return conditions;
   throw (idle ?? root).error(
     'Cannot use a DMA engine without "idle": say how the device shows that it is not at work.',
   );
@@ -175,15 +175,14 @@ function readIdle(root: JsonValue, table: RegisterTable, dma: DmaEngine | "none"
 function readRest(
   list: JsonValue | undefined,
   table: RegisterTable,
-  dma: DmaEngine | "none",
+  dma: DeviceDescription["dma"],
 ): readonly RegisterWrite[] {
-  const transfers = dma === "none" ? [] : dma.transfers;
+  const transfers = typeof dma === "string" ? [] : dma.transfers;
   return (
     list?.elements("a list of writes").map((value) => {
       const write = table.readWrite(value);
       const started = transfers.find(
-        ({ start }) =>
-          start.register === write.register && ((start.mask & write.value) !== 0 || start.mask === 0xffffffff),
+        ({ start }) => start.register === write.register && (start.anyWrite || (start.mask & write.value) !== 0),
       );
       if (started)
         throw value.error(`Cannot bring the device to rest so: it would start the transfer ${started.name}.`);

@@ -19,9 +19,12 @@ export interface DeviceDescription {
   readonly memories: readonly MemoryWindow[];
   /** What the device does at offsets without a register: nothing is known, or they may be read. None is ever written. */
   readonly elsewhere: "refused" | "reads-zero";
-  /** How the device reaches memory; `"none"`: it has no bus manager. */
-  readonly dma: DmaEngine | "none";
-  /** All of these hold while no transfer is under way; asked in this order. */
+  /**
+   * How the device reaches memory; `"none"`: it has no bus manager; `"unchecked"`: it has one that cannot be described, and
+   * whoever opens the device needs the permission for that.
+   */
+  readonly dma: DmaEngine | "none" | "unchecked";
+  /** All of these hold while no transfer is under way, but of those that have conditions of their own; asked in this order. */
   readonly idle: readonly RegisterCondition[];
   /** Writes that bring the device to rest once it is idle, for the next user to find it as new. */
   readonly rest: readonly RegisterWrite[];
@@ -137,8 +140,7 @@ export interface DmaTransfer {
   readonly name: string;
   /** `reads`: the device reads memory; `writes`: it changes memory. */
   readonly direction: "reads" | "writes";
-  /** Writing the register with any of the bits of `mask` set starts it; all bits: any write does. */
-  readonly start: { readonly register: RegisterDescription; readonly mask: number };
+  readonly start: TransferStart;
   /** Where it begins. A value with bits beyond `bits` is refused, since the device would drop them. */
   readonly address: {
     readonly low: RegisterDescription;
@@ -146,8 +148,36 @@ export interface DmaTransfer {
     /** Width of the address: up to 32 without `high`, up to 64 with it. */
     readonly bits: number;
   };
-  /** How long it is: fixed, or `(register & mask) * unitBytes`. A register value with other bits set is refused. */
+  /**
+   * How long it is: fixed, or `((register & mask) + extraUnits) * unitBytes`. A register value with other bits set is
+   * refused.
+   */
   readonly length:
     | { readonly register: undefined; readonly bytes: number }
-    | { readonly register: RegisterDescription; readonly mask: number; readonly unitBytes: number };
+    | {
+        readonly register: RegisterDescription;
+        readonly mask: number;
+        readonly unitBytes: number;
+        readonly extraUnits: 0 | 1;
+      };
+  /** What holds while it is not under way, for a transfer that goes on beside others; absent: the device's `idle`. */
+  readonly idle: readonly RegisterCondition[] | undefined;
+  /** What a register shows once it has ended, until the next one begins, or software clears it; absent: nothing does. */
+  readonly done: { readonly register: RegisterDescription; readonly value: MaskedValue } | undefined;
+  /**
+   * At most so many microseconds after the device has taken the start, it shows that it is at work, or has ended; 0: with
+   * the next read. Absent: not known.
+   */
+  readonly busyWithinUs: number | undefined;
+}
+
+/** What software writes to start a transfer. */
+export interface TransferStart {
+  readonly register: RegisterDescription;
+  /** One of these bits set starts it. */
+  readonly mask: number;
+  /** Any write of the register starts it, one of 0 too. */
+  readonly anyWrite: boolean;
+  /** Its bits read 1 until the device has taken the start, and then 0. */
+  readonly isPulse: boolean;
 }

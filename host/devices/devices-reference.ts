@@ -1,6 +1,7 @@
 import type {
   DeviceDescription,
   DmaEngine,
+  DmaTransfer,
   FieldDescription,
   RegisterCondition,
   RegisterDescription,
@@ -64,6 +65,7 @@ axiscript poke --devices DIR my-device CONTROL.MODE Fast
     "length": { "register": "LINES", "unitBytes": 4096 },
     "alignmentBytes": 64,
     "burstBytes": 256,
+    "busyWithinUs": 0,
     "parameters": ["GAIN"],
     "transfers": [{ "name": "grab", "direction": "writes", "start": "CONTROL.GO" }]
   },
@@ -113,7 +115,7 @@ A register that is RO cannot be written, one that is WO not be read. An argument
 | \`registers\` | see below |
 | \`memories\` | parts that behave like memory: \`name\`, \`offset\`, \`lengthBytes\`, and \`access\` and \`summary\` if there is something to say; block copies are for these |
 | \`elsewhere\` | what the device does at other offsets: \`"refused"\` (nothing is known; the default) or \`"reads-zero"\` (reads 0, ignores writes) |
-| \`dma\` | how the device reaches memory (see below), or \`"none"\` for a device that does not |
+| \`dma\` | how the device reaches memory (see below); \`"none"\` for a device that does not; \`"unchecked"\` for one that does in a way that cannot be described, such as by lists of descriptors in memory: it has names, and opening it takes \`--allow-unchecked-dma\` |
 | \`idle\` | conditions that all hold while no transfer is under way, asked in this order; a device with \`dma\` has some |
 | \`rest\` | writes that bring an idle device to rest, for the next user |
 
@@ -133,14 +135,36 @@ The **DMA engine** says what the gate must know to let no transfer leave the mem
 
 | name | what it says |
 |---|---|
-| \`transfers\` | each with a \`name\`, a \`direction\` as seen from the device (\`"reads"\` memory or \`"writes"\` it), and its \`start\`: the field whose writing as 1 starts it, or a register of which any write does |
-| \`address\` | registers \`low\` and, above 32 bits, \`high\` (or one register of 64 bits), and how many \`bits\` of it reach the bus |
-| \`length\` | \`{ "bytes": 64 }\`, or a \`register\` (or its field at bit 0) and what one of its units is, \`unitBytes\` |
+| \`busyWithinUs\` | how soon after a start the device shows that it is at work, at the latest: see [below](#when-a-device-is-idle) |
+| \`transfers\` | each with a \`name\`, a \`direction\` as seen from the device (\`"reads"\` memory or \`"writes"\` it), and its \`start\`: the field whose writing as 1 starts it, or a register of which any write does, one of 0 too |
+| \`address\` | registers \`low\` and, above 32 bits, \`high\`, of 32 bits each, and how many \`bits\` of it reach the bus |
+| \`length\` | \`{ "bytes": 64 }\`, or a \`register\` (or its field at bit 0), what one of its units is, \`unitBytes\`, and its \`encoding\`: \`"units"\`, as if it is not there, or \`"units-minus-one"\` |
 | \`alignmentBytes\` | every transfer begins at a multiple of this |
 | \`burstBytes\` | what one burst moves: no burst crosses a boundary of 4096 bytes |
 | \`parameters\` | other registers that a transfer depends on: written to the device only when a start goes through |
 
-A transfer that has an \`address\` or \`length\` of its own has them beside its name.
+A transfer that has an \`address\`, \`length\` or \`busyWithinUs\` of its own has them beside its name. One that goes on beside
+the others, as a channel of its own, has its own \`idle\`: then it waits for no other transfer, and none waits for it. The
+transfers without one are a channel together. A start gives the device the registers of the transfers that it starts, and
+the \`parameters\`.
+
+## When a device is idle
+
+Memory is given back, and a channel is started again, only when its device is idle. Just after a start a device looks idle that
+is not: it has not taken the start, or its BUSY rises late. So what \`idle\` says counts from when one of these was seen since
+the start:
+
+| | what is seen |
+|---|---|
+| nothing said | the conditions did not hold once, at a look of the gate or of the script (\`read32\`, \`poll32\`). A transfer that is over sooner than anybody looks is never seen: the device counts as at work |
+| \`done\` of a transfer: \`{ "STATUS.DONE": 1 }\` | the register shows it, and did not when the transfer was started. The device shows it until software clears it, or the next transfer begins |
+| \`busyWithinUs\`: 0 to 10 | the start bit reads 0 again, which takes a start of access \`pulse\`, and so many microseconds have passed. 0: the next read shows that the device is at work, or has ended |
+
+While a start bit has not been taken, its register is not written; a start is not taken back. What a script itself writes into a
+register that \`idle\` names is not believed for 0.1 s while the device is at work: the virtual board puts it back when it looks.
+
+A device that nobody checks may be started by any write. It is idle when its conditions (\`idle\`, else
+\`UioDevice.idleWhen\`) did not hold once since the last write, and hold now; or have held for 0.1 s.
 
 ## On the PCI bus
 
@@ -177,6 +201,11 @@ Your description takes the place of one of axiscript's that has the same \`kind\
 match. Two of your own for the same device are an error.
 `;
 
+const ACCESS_TO_MEMORY = {
+  none: "It has no access to memory.",
+  unchecked: "How it reaches memory is not checked: opening it takes `--allow-unchecked-dma`.",
+} as const;
+
 /** The documentation of device descriptions, in Markdown: how they are written, and those that ship. */
 export function devicesReference(shipped: readonly DeviceDescription[]): string {
   return [INTRODUCTION, ...shipped.map(describeDevice)].join("\n");
@@ -194,7 +223,7 @@ function describeDevice(description: DeviceDescription): string {
     ...(match.version
       ? [`Versions from ${match.version.atLeast.join(".")} on, below ${match.version.below.join(".")}.`]
       : []),
-    ...(dma === "none" ? ["It has no access to memory."] : [describeDma(dma)]),
+    ...(typeof dma === "string" ? [ACCESS_TO_MEMORY[dma]] : [describeDma(dma)]),
     ...(idle.length > 0 ? [`Idle while ${idle.map(describeCondition).join(", and then ")}.`] : []),
   ];
   const rows = registers.flatMap((register) => [registerRow(register), ...register.fields.map(fieldRow)]);
@@ -231,15 +260,28 @@ function row(...cells: readonly string[]): string {
 }
 
 function describeDma({ transfers, alignmentBytes, burstBytes, parameters }: DmaEngine): string {
-  const each = transfers.map(({ name, direction, start, address, length }) => {
+  const texts = transfers.map((each) => {
+    const { name, direction, start, address, length } = each;
     const started = start.register.fields.find((field) => maskOf(field) === start.mask);
     const by = started ? `${start.register.name}.${started.name}` : `any write to ${start.register.name}`;
     const where = address.high ? `${address.high.name} and ${address.low.name}` : address.low.name;
-    const long = length.register ? `${length.register.name} times ${length.unitBytes} bytes` : `${length.bytes} bytes`;
-    return `\`${name}\` ${direction} ${long} from ${where} on (${address.bits} bits), started by ${by}`;
+    const units = length.register && (length.extraUnits > 0 ? `${length.register.name} + 1` : length.register.name);
+    const long = length.register ? `${units} times ${length.unitBytes} bytes` : `${length.bytes} bytes`;
+    return `\`${name}\` ${direction} ${long} from ${where} on (${address.bits} bits), started by ${by}${shownBy(each)}`;
   });
   const held = parameters.length > 0 ? `; it depends on ${parameters.map(({ name }) => name).join(", ")}` : "";
-  return `Transfers: ${each.join("; ")}. Aligned to ${alignmentBytes} bytes, in bursts of ${burstBytes}${held}.`;
+  return `Transfers: ${texts.join("; ")}. Aligned to ${alignmentBytes} bytes, in bursts of ${burstBytes}${held}.`;
+}
+
+/** What shows that a transfer is under way, or has ended, beside the device's idle conditions. */
+function shownBy({ idle, done, busyWithinUs }: DmaTransfer): string {
+  return [
+    ...(busyWithinUs === undefined ? [] : [`at work within ${busyWithinUs} µs`]),
+    ...(idle ? [`idle while ${idle.map(describeCondition).join(", and then ")}`] : []),
+    ...(done ? [`done when ${describeCondition({ register: done.register, values: [done.value] })}`] : []),
+  ]
+    .map((text) => `, ${text}`)
+    .join("");
 }
 
 function describeCondition({ register, values }: RegisterCondition): string {

@@ -126,8 +126,8 @@ export function startedBy(
   register: RegisterDescription,
   value: bigint,
 ): readonly DmaTransfer[] {
-  if (!description || description.dma === "none") return [];
+  if (!description || typeof description.dma === "string") return [];
   return description.dma.transfers.filter(
-    ({ start }) => start.register === register && (start.mask === 0xffffffff || (value & BigInt(start.mask)) !== 0n),
+    ({ start }) => start.register === register && (start.anyWrite || (value & BigInt(start.mask)) !== 0n),
   );
 }

@@ -15,7 +15,8 @@ export interface RegisterReference {
   readonly field: FieldDescription | undefined;
 }
 
-const ALL_BITS = 0xffffffff;
+/** Every bit of a register of 32 bits. */
+export const ALL_BITS = 0xffffffff;
 
 /** The registers of a description under their names, for the parts of it that refer to them. */
 export class RegisterTable {

@@ -27,7 +27,21 @@ import {
   WINDOW_ENTRY,
 } from "./layout";
 import { GATE_MODULE_NAME } from "./module-file";
-import { askIdle, type DeviceAccess, startTransfers } from "./start-check";
+import {
+  channelIsIdle,
+  channelsAt,
+  conditionsHold,
+  haveEnded,
+  isEvidence,
+  isIdle,
+  observe,
+  readHeld,
+  setBits,
+  settle,
+  word,
+} from "./idle-check";
+import type { DeviceAccess } from "./device-access";
+import { startTransfers } from "./start-check";
 
 /**
  * The gate's WebAssembly module, assembled by hand: some hundred instructions that are worth reading.
@@ -40,13 +54,13 @@ import { askIdle, type DeviceAccess, startTransfers } from "./start-check";
  *     entry = (window & 255) * 16
  *     if ((entry.id ^ window) | (rotr(offset, 2) >=u entry.words)) deny
  *     address = entry.start + offset
- *     if (attributes[address / 4] & (notReadable | held | wide | upper)) readSpecial
+ *     if (attributes[address / 4] & (notReadable | held | wide | upper | watched)) readSpecial
  *     else i32.load(address)
  *   write32: the same, with writeSpecial for what is not writable, held, a start, or 64 bits wide
- *   writeSpecial, held:   the device must be idle; the value is kept for the next start
- *   writeSpecial, start:  every transfer that the value starts passes `check`, and the device is idle;
- *                         only then it gets the held values, and the start. All of that is one function: calls
- *                         within it would take as long as the check itself
+ *   writeSpecial, held:   the channels that depend on it must be idle; the value is kept for the next start
+ *   writeSpecial, start:  every transfer that the value starts passes `check`, and its channel is idle; only then the
+ *                         device gets what was held back for these, and the start. The check is in that function: a
+ *                         call would take as long
  *   poll32(window, offset, mask, value, timeoutMs):
  *     SPINS times: if ((register & mask) == value) return 0
  *     if (pause(timeoutMs, rounds++)) return -ETIMEDOUT; again
@@ -63,26 +77,33 @@ const FN = {
   deny: 0,
   refuse: 1,
   pause: 2,
-  readSpecial: 3,
-  writeSpecial: 4,
-  holdIfIdle: 5,
-  isIdle: 6,
-  read32: 7,
-  write32: 8,
-  read64: 9,
-  write64: 10,
-  poll32: 11,
-  deviceLoad: 12,
-  deviceStore: 13,
+  wait: 3,
+  readSpecial: 4,
+  writeSpecial: 5,
+  readHeld: 6,
+  observe: 7,
+  settle: 8,
+  isIdle: 9,
+  channelIsIdle: 10,
+  conditionsHold: 11,
+  isEvidence: 12,
+  haveEnded: 13,
+  read32: 14,
+  write32: 15,
+  read64: 16,
+  write64: 17,
+  poll32: 18,
+  deviceLoad: 19,
+  deviceStore: 20,
 } as const;
 
 /**
  * Builds the gate's module.
  *
  * Imports: `host.deny(window, offset, access)` and `host.refuse(window, offset, reason, transfer)`, which must throw;
- * `host.pause(timeoutMs, round) -> i32`, 1 when time is up; `host.memory`. Exports for scripts: `read32`, `write32`,
- * `read64`, `write64`, `poll32`; for the host alone: `deviceLoad(address)`, `deviceStore(address, value)`,
- * `isIdle(program)`.
+ * `host.pause(timeoutMs, round) -> i32`, 1 when time is up; `host.wait(us)`; `host.memory`. Exports for scripts: `read32`,
+ * `write32`, `read64`, `write64`, `poll32`; for the host alone: `deviceLoad(address)`, `deviceStore(address, value)`,
+ * `isIdle(program, channels) -> i32`.
  *
  * @param architecture as `process.arch` names it
  */
@@ -91,11 +112,17 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
     architecture === "arm64"
       ? { load32: i32.atomicLoad, store32: i32.atomicStore, load64: i64.atomicLoad, store64: i64.atomicStore }
       : { load32: i32.load, store32: i32.store, load64: i64.load, store64: i64.store };
-  const functions: Record<Exclude<keyof typeof FN, "deny" | "refuse" | "pause">, FunctionSketch> = {
-    readSpecial: readSpecial(),
+  const functions: Record<Exclude<keyof typeof FN, "deny" | "refuse" | "pause" | "wait">, FunctionSketch> = {
+    readSpecial: readSpecial(device),
     writeSpecial: writeSpecial(device),
-    holdIfIdle: holdIfIdle(),
-    isIdle: idle(device),
+    readHeld: readHeld(device, FN),
+    observe: observe(FN),
+    settle: settle(device, FN),
+    isIdle: isIdle(FN),
+    channelIsIdle: channelIsIdle(FN),
+    conditionsHold: conditionsHold(device, FN),
+    isEvidence: isEvidence(),
+    haveEnded: haveEnded(device),
     read32: read32(device),
     write32: write32(device),
     read64: read64(device),
@@ -104,17 +131,21 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
     deviceLoad: { parameters: ["i32"], results: ["i32"], body: device.load32(get(0)) },
     deviceStore: { parameters: ["i32", "i32"], body: device.store32(get(0), get(1)) },
   };
-  const { read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll, deviceLoad, deviceStore, isIdle } = FN;
+  const { read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll, deviceLoad, deviceStore } = FN;
   return assemble({
     name: GATE_MODULE_NAME,
     imports: [
       { module: "host", name: "deny", parameters: ["i32", "i32", "i32"] },
       { module: "host", name: "refuse", parameters: ["i32", "i32", "i32", "i32"] },
       { module: "host", name: "pause", parameters: ["i32", "i32"], results: ["i32"] },
+      { module: "host", name: "wait", parameters: ["i32"] },
     ],
     memory: { pages: GATE_MEMORY_PAGES, shared: true, from: ["host", "memory"] },
     functions: Object.values(functions),
-    exports: { read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll, deviceLoad, deviceStore, isIdle },
+    exports: {
+      ...{ read32: r32, write32: w32, read64: r64, write64: w64, poll32: poll },
+      ...{ deviceLoad, deviceStore, isIdle: FN.isIdle },
+    },
   });
 }
 
@@ -158,7 +189,7 @@ function markWritten(entry: Code): Code {
 
 function read32(device: DeviceAccess): FunctionSketch {
   const at = { window: 0, offset: 1, entry: 2, address: 3 };
-  const { notReadable, held, wide, upper } = ATTRIBUTE;
+  const { notReadable, held, wide, upper, watched } = ATTRIBUTE;
   return {
     parameters: ["i32", "i32"],
     results: ["i32"],
@@ -166,7 +197,7 @@ function read32(device: DeviceAccess): FunctionSketch {
     body: [
       ...locate(at, ACCESS.read32, 4),
       ...when(
-        i32.and(attributesOf(get(at.address)), anyOf(notReadable, held, wide, upper)),
+        i32.and(attributesOf(get(at.address)), anyOf(notReadable, held, wide, upper, watched)),
         giveBack(call(FN.readSpecial, get(at.window), get(at.offset), get(at.address))),
       ),
       ...device.load32(get(at.address)),
@@ -177,7 +208,7 @@ function read32(device: DeviceAccess): FunctionSketch {
 function write32(device: DeviceAccess): FunctionSketch {
   const at = { window: 0, offset: 1, entry: 3, address: 4 };
   const [value, attributes] = [2, 5];
-  const { notWritable, held, start, wide, upper } = ATTRIBUTE;
+  const { notWritable, held, start, wide, upper, watched } = ATTRIBUTE;
   return {
     parameters: ["i32", "i32", "i32"],
     locals: ["i32", "i32", "i32"],
@@ -185,7 +216,7 @@ function write32(device: DeviceAccess): FunctionSketch {
       ...locate(at, ACCESS.write32, 4),
       ...set(attributes, attributesOf(get(at.address))),
       ...when(
-        i32.and(get(attributes), anyOf(notWritable, held, start, wide, upper)),
+        i32.and(get(attributes), anyOf(notWritable, held, start, wide, upper, watched)),
         call(FN.writeSpecial, get(at.window), get(at.offset), get(at.address), get(value), get(attributes)),
         giveBack(),
       ),
@@ -195,20 +226,26 @@ function write32(device: DeviceAccess): FunctionSketch {
   };
 }
 
-/** What is held back reads as it was written. */
-function readSpecial(): FunctionSketch {
-  const [window, offset, address] = [0, 1, 2];
+/** What is held back reads as it was written; what shows the state of a channel is noted. */
+function readSpecial(device: DeviceAccess): FunctionSketch {
+  const [window, offset, address, value] = [0, 1, 2, 3];
   const { held, wide, upper, notReadable } = ATTRIBUTE;
   return {
     parameters: ["i32", "i32", "i32"],
     results: ["i32"],
+    locals: ["i32"],
     body: [
       ...when(
         i32.and(attributesOf(get(address)), anyOf(wide, upper, notReadable)),
         ...deny({ window, offset }, ACCESS.read32),
       ),
-      ...when(i32.and(attributesOf(get(address)), anyOf(held)), giveBack(i32.load(get(address), HELD_DISTANCE))),
-      ...unreachable,
+      ...when(
+        i32.and(attributesOf(get(address)), anyOf(held)),
+        giveBack(call(FN.readHeld, programOf(get(window)), get(address))),
+      ),
+      ...set(value, device.load32(get(address))),
+      ...call(FN.observe, programOf(get(window)), entryOf(get(window)), get(address), get(value)),
+      ...get(value),
     ],
   };
 }
@@ -222,72 +259,60 @@ const AT = {
   attributes: 4,
   program: 5,
   entry: 6,
-  limit: 7,
-  starts: 8,
-  found: 9,
-  grant: 10,
-  low: 11,
-  high: 12,
-  from: 13,
-  end: 14,
-  length: 15,
+  starts: 7,
+  several: 8,
+  mask: 9,
+  found: 10,
+  grant: 11,
+  low: 12,
+  high: 13,
+  from: 14,
+  end: 15,
+  length: 16,
 } as const;
 
 function writeSpecial(device: DeviceAccess): FunctionSketch {
-  const { window, offset, address, value, attributes } = AT;
-  const { notWritable, wide, upper, held, start } = ATTRIBUTE;
+  const { window, offset, address, value, attributes, program, starts } = AT;
+  const { notWritable, wide, upper, held, start, watched, dirty } = ATTRIBUTE;
   const refuse = (reason: number, transfer: Code): Code[] => [
     call(FN.refuse, get(window), get(offset), i32.const(reason), transfer),
     unreachable,
   ];
+  const has = (...bits: number[]) => i32.and(get(attributes), anyOf(...bits));
+  const noTransfer = i32.const(-1);
+  const active = i32.and(word(program, PROGRAM.active), channelsAt(get(address)));
+  const fresh = i32.and(word(program, PROGRAM.fresh), channelsAt(get(address)));
   return {
     parameters: ["i32", "i32", "i32", "i32", "i32"],
-    locals: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i64", "i64", "i64"],
+    locals: [...Array.from({ length: 9 }, () => "i32" as const), "i64", "i64", "i64"],
     body: [
-      ...when(i32.and(get(attributes), anyOf(notWritable, wide, upper)), ...deny({ window, offset }, ACCESS.write32)),
+      ...when(has(notWritable, wide, upper), ...deny({ window, offset }, ACCESS.write32)),
+      ...set(program, programOf(get(window))),
+      ...when(has(start, watched), when(i32.eqz(word(program, PROGRAM.owner)), ...refuse(REFUSAL.noTurn, noTransfer))),
       ...when(
-        i32.and(get(attributes), anyOf(held)),
-        call(FN.holdIfIdle, get(window), get(offset)),
-        i32.store(get(address), get(value), HELD_DISTANCE),
-        when(i32.eqz(i32.and(get(attributes), anyOf(start))), giveBack()),
+        has(start, watched),
+        when(fresh, when(i32.eqz(call(FN.settle, get(program), get(address))), ...refuse(REFUSAL.unseen, noTransfer))),
       ),
-      ...set(AT.program, programOf(get(window))),
-      ...startTransfers(device, AT, refuse),
+      ...when(
+        has(held),
+        when(
+          active,
+          when(
+            i32.eqz(call(FN.isIdle, get(program), active)),
+            when(fresh, ...refuse(REFUSAL.unseen, noTransfer)),
+            ...refuse(REFUSAL.busy, noTransfer),
+          ),
+        ),
+        i32.store(get(address), get(value), HELD_DISTANCE),
+        i32.store8(i32.shrU(get(address), i32.const(2)), i32.or(get(attributes), i32.const(dirty)), ATTRIBUTES_OFFSET),
+        when(i32.eqz(has(start)), giveBack()),
+      ),
+      ...when(has(start), ...startTransfers(device, AT, FN.isIdle, refuse)),
+      // Of a board that looks, it shows what is written now until the board has put it back.
+      ...when(has(watched), when(i32.eqz(get(starts)), when(active, setBits(program, PROGRAM.tainted, active)))),
       ...markWritten(entryOf(get(window))),
       ...device.store32(get(address), get(value)),
     ],
-  };
-}
-
-/** Refuses to change the parameters of a transfer that may be under way. */
-function holdIfIdle(): FunctionSketch {
-  const [window, offset, program] = [0, 1, 2];
-  return {
-    parameters: ["i32", "i32"],
-    locals: ["i32"],
-    body: [
-      ...set(program, programOf(get(window))),
-      ...when(
-        i32.load(get(program), PROGRAM.started),
-        when(
-          i32.eqz(call(FN.isIdle, get(program))),
-          call(FN.refuse, get(window), get(offset), i32.const(REFUSAL.busy), i32.const(-1)),
-          unreachable,
-        ),
-        i32.store(get(program), i32.const(0), PROGRAM.started),
-      ),
-    ],
-  };
-}
-
-/** Whether all conditions of a program hold. */
-function idle(device: DeviceAccess): FunctionSketch {
-  const at = { program: 0, entry: 1, limit: 2, found: 3 };
-  return {
-    parameters: ["i32"],
-    results: ["i32"],
-    locals: ["i32", "i32", "i32"],
-    body: [...askIdle(device, at, giveBack(i32.const(0))), ...i32.const(1)],
   };
 }
 
@@ -305,7 +330,6 @@ function read64(device: DeviceAccess): FunctionSketch {
         i32.ne(i32.and(get(attributes), anyOf(ATTRIBUTE.wide, ATTRIBUTE.notReadable)), i32.const(ATTRIBUTE.wide)),
         ...deny(at, ACCESS.read64),
       ),
-      ...when(i32.and(get(attributes), anyOf(ATTRIBUTE.held)), giveBack(i64.load(get(at.address), HELD_DISTANCE))),
       ...device.load64(get(at.address)),
     ],
   };
@@ -324,12 +348,6 @@ function write64(device: DeviceAccess): FunctionSketch {
         i32.ne(i32.and(get(attributes), anyOf(ATTRIBUTE.wide, ATTRIBUTE.notWritable)), i32.const(ATTRIBUTE.wide)),
         ...deny(at, ACCESS.write64),
       ),
-      ...when(
-        i32.and(get(attributes), anyOf(ATTRIBUTE.held)),
-        call(FN.holdIfIdle, get(at.window), get(at.offset)),
-        i64.store(get(at.address), get(value), HELD_DISTANCE),
-        giveBack(),
-      ),
       ...markWritten(get(at.entry)),
       ...device.store64(get(at.address), get(value)),
     ],
@@ -338,23 +356,22 @@ function write64(device: DeviceAccess): FunctionSketch {
 
 function poll32(device: DeviceAccess): FunctionSketch {
   const at = { window: 0, offset: 1, entry: 5, address: 6 };
-  const [mask, value, timeoutMs, round, spins] = [2, 3, 4, 7, 8];
-  const { notReadable, held, wide, upper } = ATTRIBUTE;
+  const [mask, value, timeoutMs, round, spins, special, found] = [2, 3, 4, 7, 8, 9, 10];
+  const { notReadable, held, wide, upper, watched } = ATTRIBUTE;
   return {
     parameters: ["i32", "i32", "i32", "i32", "i32"],
     results: ["i32"],
-    locals: ["i32", "i32", "i32", "i32"],
+    locals: ["i32", "i32", "i32", "i32", "i32", "i32"],
     body: [
       ...locate(at, ACCESS.read32, 4),
-      // What is held back does not change by waiting.
-      ...when(
-        i32.and(attributesOf(get(at.address)), anyOf(notReadable, held, wide, upper)),
-        ...deny(at, ACCESS.read32),
-      ),
+      ...when(i32.and(attributesOf(get(at.address)), anyOf(notReadable, wide, upper)), ...deny(at, ACCESS.read32)),
+      ...set(special, i32.and(attributesOf(get(at.address)), anyOf(held, watched))),
       ...loop(
         set(spins, i32.const(0)),
         loop(
-          when(i32.eq(i32.and(device.load32(get(at.address)), get(mask)), get(value)), giveBack(i32.const(0))),
+          when(get(special), set(found, call(FN.readSpecial, get(at.window), get(at.offset), get(at.address)))),
+          when(i32.eqz(get(special)), set(found, device.load32(get(at.address)))),
+          when(i32.eq(i32.and(get(found), get(mask)), get(value)), giveBack(i32.const(0))),
           set(spins, i32.add(get(spins), i32.const(1))),
           branchIf(0, i32.ltU(get(spins), i32.const(SPINS_PER_ROUND))),
         ),

@@ -1,11 +1,12 @@
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { monotonicMs } from "../clock";
-import type { DeviceDescription, RegisterAccess, RegisterDescription } from "../devices/description";
+import type { DeviceDescription, MaskedValue, RegisterAccess, RegisterDescription } from "../devices/description";
 import type { UioInterrupt } from "../devices/uio-interrupt";
 import { AxiscriptError, hex, messageOf } from "../errors";
 import { addressOf, adviseMemory, MADV_NOHUGEPAGE, pageSizeBytes, tryLockTurn, unlockTurn } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
-import { clearRules, heldRegisters, writeRules } from "./device-rules";
+import { heldRegisters } from "./channels";
+import { clearRules, markUnknown, writeRules } from "./device-rules";
 import { GrantedMemory } from "./granted-memory";
 import { identify } from "./identify";
 import {
@@ -17,9 +18,11 @@ import {
   WINDOW_COUNT,
   WINDOW_ENTRY,
   WINDOWS_END,
+  WRITTEN,
 } from "./layout";
 import { gateModulePath } from "./module-file";
 import { denial, refusal } from "./refusals";
+import { UncheckedDevice } from "./unchecked-device";
 
 /** How long a poll spins before it sleeps, which takes some 0.1 ms: most transfers of a virtual board are done by then. */
 const POLL_SPIN_MS = 0.03;
@@ -35,8 +38,7 @@ const GATE_MEMORY = { initial: GATE_MEMORY_PAGES, maximum: GATE_MEMORY_PAGES, sh
 const SLOT_MASK = WINDOW_COUNT - 1;
 /** After so many windows a slot gives their numbers again: they are not negative in 32 bits. */
 const NUMBERS_OF_A_SLOT = 2 ** 31 / WINDOW_COUNT;
-/** More registers than any device has to tell that it is idle. */
-const MAX_IDLE_CONDITIONS = 64;
+const ALL_CHANNELS = 2 ** PROGRAM.channels.capacity - 1;
 
 interface Slot {
   /** Where its pages begin in the gate's memory. */
@@ -51,15 +53,8 @@ interface OpenWindow extends DeviceWindow {
   readonly id: number;
   /** Address of its first register in the gate's memory. */
   readonly start: number;
-  /** As scripts declare it for devices without a description. */
-  readonly idle: IdleCondition[];
-}
-
-/** What holds while a device has no transfer under way: `(register & mask) == value`. */
-export interface IdleCondition {
-  readonly offset: number;
-  readonly mask: number;
-  readonly value: number;
+  /** If its transfers are not checked. */
+  readonly unchecked: UncheckedDevice | undefined;
 }
 
 /** A device that may be using memory. `unknown`: nobody has said how it shows that it is idle. */
@@ -103,7 +98,7 @@ export interface GateExports {
 interface HostExports {
   readonly deviceLoad: (address: number) => number;
   readonly deviceStore: (address: number, value: number) => void;
-  readonly isIdle: (program: number) => number;
+  readonly isIdle: (program: number, channels: number) => number;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -161,6 +156,7 @@ export class Gate {
         refuse: (window: number, offset: number, reason: number, transfer: number) =>
           this.#refuse(window, offset, reason, transfer),
         pause: (timeoutMs: number, round: number) => this.#pause(timeoutMs, round),
+        wait: (us: number) => void Atomics.wait(this.#sleeper, 0, 0, us / 1000),
         memory: this.#memory,
       },
     });
@@ -203,13 +199,27 @@ export class Gate {
         throw error;
       }
       const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
-      slot.open = { ...window, id, start, idle: [] };
-      this.#table.set([start, lengthBytes / 4, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
+      this.#table.set([start, lengthBytes / 4, id, WRITTEN.never], (index * WINDOW_ENTRY.bytes) / 4);
+      slot.open = { ...window, id, start, unchecked: this.#uncheckedOf(window, index, start) };
       return id;
     } catch (error) {
       closeSync(fd);
       throw error;
     }
+  }
+
+  /** How a device shows that it is idle whose transfers are not checked; `undefined` if they are. */
+  #uncheckedOf({ description }: DeviceWindow, index: number, start: number): UncheckedDevice | undefined {
+    if (description && description.dma !== "unchecked") return undefined;
+    const place = {
+      ...{ buffer: this.#memory.buffer, index, start },
+      isIdle: () => this.#isIdle(index),
+      sleep: (ms: number) => void Atomics.wait(this.#sleeper, 0, 0, ms),
+    };
+    return new UncheckedDevice(
+      place,
+      description?.idle.map(({ register, values }) => ({ offset: register.offset, values })),
+    );
   }
 
   #map(offset: number, mappedBytes: number, { fd, fileOffset, registersFile }: DeviceWindow): void {
@@ -235,10 +245,9 @@ export class Gate {
     const read = ({ offset }: RegisterDescription) => this.#host.deviceLoad(start + offset);
     identify(deviceName, description, read);
     const held = new Int32Array(this.#memory.buffer);
-    for (const { offset, widthBits, access } of heldRegisters(description)) {
-      for (let at = start + offset; at < start + offset + widthBits / 8; at += 4) {
-        held[(at + HELD_DISTANCE) / 4] = access === "WO" ? 0 : this.#host.deviceLoad(at);
-      }
+    for (const { offset, access } of heldRegisters(description)) {
+      const at = start + offset;
+      held[(at + HELD_DISTANCE) / 4] = access === "WO" ? 0 : this.#host.deviceLoad(at);
     }
   }
 
@@ -253,23 +262,23 @@ export class Gate {
   }
 
   /**
-   * Adds to how a device without a description shows that it is idle: all its conditions hold, asked in the order in
-   * which they were added. What a description says counts instead, where there is one. False if there is no such window.
+   * Adds to how a device whose transfers are not checked shows that it is idle: all its conditions hold, asked in the order
+   * in which they were added. What a description says counts instead, where it says something. False if there is no such
+   * window.
    *
    * @throws AxiscriptError ERR_AXI_GATE if the register is not in the window; ERR_AXI_BAD_ARGUMENT if there are too many
    */
-  addIdleCondition(window: number, condition: IdleCondition): boolean {
+  addIdleCondition(window: number, offset: number, masked: MaskedValue): boolean {
     const open = this.#find(window);
     if (!open) return false;
-    this.exports.read32(window, condition.offset);
-    if (open.idle.length >= MAX_IDLE_CONDITIONS) {
-      throw new AxiscriptError(
-        "ERR_AXI_BAD_ARGUMENT",
-        `Cannot add a condition for device ${open.deviceName} to be idle: it has ${MAX_IDLE_CONDITIONS}, which is the most.`,
-      );
-    }
-    open.idle.push(condition);
-    return true;
+    this.exports.read32(window, offset);
+    // What a description says counts instead.
+    const isSaid = open.description && (open.description.dma !== "unchecked" || open.description.idle.length > 0);
+    if (isSaid || !open.unchecked || open.unchecked.add({ offset, values: [masked] })) return true;
+    throw new AxiscriptError(
+      "ERR_AXI_BAD_ARGUMENT",
+      `Cannot add a condition for device ${open.deviceName} to be idle: it has ${PROGRAM.idle.capacity}, which is the most.`,
+    );
   }
 
   /**
@@ -290,7 +299,7 @@ export class Gate {
   writeBlock(window: number, offset: number, data: Uint32Array): boolean {
     const to = this.#block(window, offset, data.length, "RO");
     if (!to) return false;
-    this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] = 1;
+    this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] = WRITTEN.unseen;
     for (let index = 0; index < data.length; index++) to[index] = data[index] ?? 0;
     return true;
   }
@@ -329,10 +338,9 @@ export class Gate {
       if (monotonicMs() >= deadline) return false;
       Atomics.wait(this.#sleeper, 0, 0, POLL_SLEEP_MS);
     }
-    // What another script has left under way is not known here.
     const program = this.#programOf(open.id);
-    program[PROGRAM.started / 4] = 1;
-    program[PROGRAM.turn / 4] = 1;
+    if (open.description) markUnknown(program, open.description);
+    program[PROGRAM.owner / 4] = 1;
     return true;
   }
 
@@ -346,7 +354,7 @@ export class Gate {
     if (!open?.shared) return open && true;
     if (this.#activity(open)?.state === "busy") return false;
     const program = this.#programOf(open.id);
-    program[PROGRAM.turn / 4] = 0;
+    program[PROGRAM.owner / 4] = 0;
     // What is under way from now on is not this script's.
     program[PROGRAM.everStarted / 4] = 0;
     unlockTurn(open.fd);
@@ -358,7 +366,9 @@ export class Gate {
     const windows = this.#openWindows();
     const active = windows.flatMap((open) => this.#activity(open) ?? []);
     // A device that is open again may say by now how it shows that it is idle.
-    for (const open of windows) if (this.#isIdle(open)) this.#leftActive.delete(open.deviceName);
+    for (const { deviceName, unchecked } of windows) {
+      if (this.#leftActive.has(deviceName) && unchecked?.state === "idle") this.#leftActive.delete(deviceName);
+    }
     return [...active, ...[...this.#leftActive].map((deviceName) => ({ deviceName, state: "unknown" as const }))];
   }
 
@@ -374,26 +384,26 @@ export class Gate {
     }
     for (const open of this.#openWindows()) {
       const { description, start, id } = open;
-      const isMine = !open.shared || this.#programOf(id)[PROGRAM.turn / 4] === 1;
+      const isMine = !open.shared || this.#programOf(id)[PROGRAM.owner / 4] === 1;
       if (!description || !isMine || !this.#wasWritten(id) || this.#activity(open)) continue;
       for (const { register, value } of description.rest) this.#host.deviceStore(start + register.offset, value);
     }
   }
 
   #activity(open: OpenWindow): ActiveDevice | undefined {
-    const { deviceName, description, id } = open;
+    const { deviceName, description, id, unchecked } = open;
     if (description?.dma === "none" || !this.#wasWritten(id)) return undefined;
-    if (description && this.#programOf(id)[PROGRAM.everStarted / 4] === 0) return undefined;
-    if (!description && open.idle.length === 0) return { deviceName, state: "unknown" };
-    return this.#isIdle(open) ? undefined : { deviceName, state: "busy" };
+    if (unchecked) {
+      const { state } = unchecked;
+      return state === "idle" ? undefined : { deviceName, state };
+    }
+    if (this.#programOf(id)[PROGRAM.everStarted / 4] === 0) return undefined;
+    return this.#isIdle(id) ? undefined : { deviceName, state: "busy" };
   }
 
-  /** False, too, if nobody has said how the device shows it. */
-  #isIdle({ description, idle, start, id }: OpenWindow): boolean {
-    if (description) return this.#host.isIdle(PROGRAM.offset + (id & SLOT_MASK) * PROGRAM.bytes) === 1;
-    const holds = ({ offset, mask, value }: IdleCondition) =>
-      (this.#host.deviceLoad(start + offset) & mask) === (value | 0);
-    return idle.length > 0 && idle.every(holds);
+  /** Whether all channels of a window's device are idle. */
+  #isIdle(window: number): boolean {
+    return this.#host.isIdle(PROGRAM.offset + (window & SLOT_MASK) * PROGRAM.bytes, ALL_CHANNELS) === 1;
   }
 
   /**
@@ -450,7 +460,7 @@ export class Gate {
   }
 
   #wasWritten(window: number): boolean {
-    return this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] === 1;
+    return this.#table[((window & SLOT_MASK) * WINDOW_ENTRY.bytes + WINDOW_ENTRY.written) / 4] !== WRITTEN.never;
   }
 
   #programOf(window: number): Int32Array {
@@ -492,10 +502,10 @@ export class Gate {
       const open = this.#find(window);
       if (!open) return denial(window, offset, -1, undefined);
       const { description, start } = open;
-      const transfer = description && description.dma !== "none" ? description.dma.transfers[transferIndex] : undefined;
+      const dma = description?.dma;
+      const transfer = dma && typeof dma !== "string" ? dma.transfers[transferIndex] : undefined;
       const held = new DataView(this.#memory.buffer, start + HELD_DISTANCE);
-      const read = ({ offset, widthBits }: RegisterDescription) =>
-        widthBits === 64 ? held.getBigUint64(offset, true) : BigInt(held.getUint32(offset, true));
+      const read = ({ offset }: RegisterDescription) => BigInt(held.getUint32(offset, true));
       return refusal(reason, offset, transfer, open, { read });
     });
   }

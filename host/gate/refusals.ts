@@ -86,10 +86,19 @@ function reasonText(
   held: HeldValues,
 ): string {
   if (reason === REFUSAL.busy) return "a transfer may be under way. Wait until the device is idle.";
-  if (reason === REFUSAL.noTurn) {
-    return "the device is shared, and this script has not taken it for itself. Call acquire() first.";
+  if (reason === REFUSAL.unseen) {
+    return (
+      "a transfer was started, and the device has not shown since that it has begun or ended it. Wait until it does; if it " +
+      'is done too soon to be seen, its description says how that shows ("done", "busyWithinUs").'
+    );
   }
-  if (!transfer || !description || description.dma === "none") return "it is not allowed.";
+  if (reason === REFUSAL.several) {
+    return 'it starts several transfers at a time, of which nothing would show that all have begun ("done", "busyWithinUs"). Start one at a time.';
+  }
+  if (reason === REFUSAL.noTurn) {
+    return "it starts transfers of a device that is shared, and this script has not taken it for itself. Call acquire() first.";
+  }
+  if (!transfer || !description || typeof description.dma === "string") return "it is not allowed.";
   return transferText(transfer, description.dma, held);
 }
 
@@ -99,7 +108,8 @@ function transferText(transfer: DmaTransfer, { alignmentBytes, burstBytes }: Dma
   const { length } = transfer;
   const address = held.read(low) | (high ? held.read(high) << 32n : 0n);
   const units = length.register ? held.read(length.register) : 1n;
-  const bytes = units * BigInt(length.register ? length.unitBytes : length.bytes);
+  const moved = units + BigInt(length.register ? length.extraUnits : 0);
+  const bytes = moved * BigInt(length.register ? length.unitBytes : length.bytes);
   const end = address + bytes;
   const range = `${bytes} bytes at physical address ${hex(address)}`;
   if (address >> BigInt(bits) !== 0n) return `its address has ${bits} bits; current value is ${hex(address)}.`;

@@ -1,23 +1,19 @@
-import { block, branch, branchIf, type Code, get, i32, i64, loop, set, when } from "../wasm/assembler";
+import { block, branch, branchIf, call, type Code, get, i32, i64, loop, set, when } from "../wasm/assembler";
+import type { DeviceAccess } from "./device-access";
+import { clearBits, forEachTransfer, setBits, word } from "./idle-check";
 import {
+  ATTRIBUTE,
+  ATTRIBUTES_OFFSET,
   GRANT_COUNT_OFFSET,
   GRANTS,
   HELD_DISTANCE,
   HELD_ENTRY_BYTES,
-  IDLE_ENTRY,
+  PENDING,
   PROGRAM,
   REFUSAL,
   TRANSFER_ENTRY,
   USE,
 } from "./layout";
-
-/** The device's own loads and stores. */
-export interface DeviceAccess {
-  readonly load32: (address: Code) => Code;
-  readonly store32: (address: Code, value: Code) => Code;
-  readonly load64: (address: Code) => Code;
-  readonly store64: (address: Code, value: Code) => Code;
-}
 
 /** Locals, by number, of a function that checks starts. */
 export interface StartLocals {
@@ -26,9 +22,12 @@ export interface StartLocals {
   readonly value: number;
   readonly program: number;
   readonly entry: number;
-  /** Where a table of the program ends. */
-  readonly limit: number;
+  /** Channels of the transfers that are started. */
   readonly starts: number;
+  /** Channels of which several transfers are started. */
+  readonly several: number;
+  /** The start bits of the transfer before. */
+  readonly mask: number;
   readonly found: number;
   /** In the tables of granted memory. */
   readonly grant: number;
@@ -46,83 +45,113 @@ type Refuse = (reason: number, transfer: Code) => Code[];
 const NO_TRANSFER = i32.const(-1);
 
 /**
- * Checks the transfers that a write starts, and gives the device what was held back for them. Nothing if it starts none.
- * `program` is set.
+ * Checks the transfers that a write starts, and gives the device what was held back for these, and for no others. Nothing
+ * if it starts none. `program` is set.
  */
-export function startTransfers(device: DeviceAccess, at: StartLocals, refuse: Refuse): Code[] {
-  const { address, value, program, entry, limit, starts } = at;
+export function startTransfers(device: DeviceAccess, at: StartLocals, isIdle: number, refuse: Refuse): Code[] {
+  const { address, value, program, entry, starts, several, mask } = at;
   const field = (offset: number) => i32.load(get(entry), offset);
+  const isStarted = i32.and(
+    i32.eq(field(TRANSFER_ENTRY.start), get(address)),
+    i32.ne(i32.or(i32.and(field(TRANSFER_ENTRY.startMask), get(value)), field(TRANSFER_ENTRY.anyWrite)), i32.const(0)),
+  );
+  const prompt = word(program, PROGRAM.prompt);
+  // A channel that does not say how soon it is at work has to be seen idle now: what it shows later counts as its answer.
+  const asked = i32.and(get(starts), i32.or(word(program, PROGRAM.active), i32.xor(prompt, i32.const(-1))));
   return [
-    set(limit, i32.load(get(program), PROGRAM.transfersEnd)),
-    set(entry, i32.add(get(program), i32.const(PROGRAM.transfers.offset))),
-    loop(
+    ...forEachTransfer(
+      program,
+      entry,
       when(
-        i32.eq(field(TRANSFER_ENTRY.start), get(address)),
-        when(i32.and(field(TRANSFER_ENTRY.startMask), get(value)), ...check(at, refuse), set(starts, i32.const(1))),
+        isStarted,
+        ...check(at, refuse),
+        // Several with the same start are one operation.
+        when(
+          i32.and(
+            i32.ne(i32.and(get(starts), field(TRANSFER_ENTRY.channel)), i32.const(0)),
+            i32.ne(get(mask), field(TRANSFER_ENTRY.startMask)),
+          ),
+          set(several, i32.or(get(several), field(TRANSFER_ENTRY.channel))),
+        ),
+        set(mask, field(TRANSFER_ENTRY.startMask)),
+        set(starts, i32.or(get(starts), field(TRANSFER_ENTRY.channel))),
       ),
-      set(entry, i32.add(get(entry), i32.const(TRANSFER_ENTRY.bytes))),
-      branchIf(0, i32.ltU(get(entry), get(limit))),
     ),
     when(
       get(starts),
-      when(i32.eqz(i32.load(get(program), PROGRAM.turn)), ...refuse(REFUSAL.noTurn, NO_TRANSFER)),
-      when(i32.load(get(program), PROGRAM.started), ...askIdle(device, at, refuse(REFUSAL.busy, NO_TRANSFER))),
-      i32.store(get(program), i32.const(1), PROGRAM.started),
-      i32.store(get(program), i32.const(1), PROGRAM.everStarted),
-      ...giveHeld(device, at),
-    ),
-  ];
-}
-
-/** Does `busy`, which does not come back, unless all conditions of a program hold: a register is read once for each. */
-export function askIdle(
-  device: DeviceAccess,
-  { program, entry, limit, found }: Pick<StartLocals, "program" | "entry" | "limit" | "found">,
-  busy: Code,
-): Code[] {
-  const field = (offset: number) => i32.load(get(entry), offset);
-  const following = i32.add(get(entry), i32.const(IDLE_ENTRY.bytes));
-  return [
-    set(limit, i32.load(get(program), PROGRAM.idleEnd)),
-    set(entry, i32.add(get(program), i32.const(PROGRAM.idle.offset))),
-    block(
-      branchIf(0, i32.geU(get(entry), get(limit))),
-      loop(
-        set(found, device.load32(field(IDLE_ENTRY.address))),
-        block(
-          loop(
-            branchIf(1, i32.eq(i32.and(get(found), field(IDLE_ENTRY.mask)), field(IDLE_ENTRY.value))),
-            when(i32.eq(following, field(IDLE_ENTRY.next)), busy),
-            set(entry, following),
-            branch(0),
-          ),
+      when(
+        asked,
+        when(
+          i32.eqz(call(isIdle, get(program), asked)),
+          when(i32.and(word(program, PROGRAM.fresh), get(starts)), ...refuse(REFUSAL.unseen, NO_TRANSFER)),
+          ...refuse(REFUSAL.busy, NO_TRANSFER),
         ),
-        set(entry, field(IDLE_ENTRY.next)),
-        branchIf(0, i32.ltU(get(entry), get(limit))),
+      ),
+      setBits(program, PROGRAM.active, get(starts)),
+      setBits(program, PROGRAM.fresh, get(starts)),
+      clearBits(program, PROGRAM.several, get(starts)),
+      when(get(several), setBits(program, PROGRAM.several, get(several))),
+      i32.store(get(program), i32.const(1), PROGRAM.everStarted),
+      ...forEachTransfer(program, entry, when(isStarted, ...begin(device, at, refuse))),
+      ...giveParameters(device, at),
+    ),
+  ];
+}
+
+/** Gives the device what a transfer has of its own, and notes that it is pending. */
+function begin(device: DeviceAccess, at: StartLocals, refuse: Refuse): Code[] {
+  const { entry, program, found, several } = at;
+  const field = (offset: number) => i32.load(get(entry), offset);
+  const become = (state: number) => i32.store(get(entry), i32.const(state), TRANSFER_ENTRY.pending);
+  const isPrompt = i32.and(word(program, PROGRAM.prompt), field(TRANSFER_ENTRY.channel));
+  return [
+    // Which of several the device would be at work with, nothing would show.
+    when(
+      i32.and(get(several), field(TRANSFER_ENTRY.channel)),
+      when(i32.eqz(i32.or(isPrompt, field(TRANSFER_ENTRY.done))), ...refuse(REFUSAL.several, indexOf(program, entry))),
+    ),
+    become(PENDING.shown),
+    when(
+      field(TRANSFER_ENTRY.done),
+      set(found, device.load32(field(TRANSFER_ENTRY.done))),
+      when(
+        i32.ne(i32.and(get(found), field(TRANSFER_ENTRY.doneMask)), field(TRANSFER_ENTRY.doneValue)),
+        become(PENDING.started),
+      ),
+    ),
+    ...[0, 1, 2].map((index) => {
+      const register = field(TRANSFER_ENTRY.gives + index * HELD_ENTRY_BYTES);
+      return when(register, ...give(device, register));
+    }),
+  ];
+}
+
+/** Gives the device the registers that all its transfers depend on. */
+function giveParameters(device: DeviceAccess, { program, entry }: StartLocals): Code[] {
+  return [
+    set(entry, i32.add(get(program), i32.const(PROGRAM.parameters.offset))),
+    block(
+      loop(
+        branchIf(1, i32.geU(get(entry), word(program, PROGRAM.parametersEnd))),
+        ...give(device, i32.load(get(entry))),
+        set(entry, i32.add(get(entry), i32.const(HELD_ENTRY_BYTES))),
+        branch(0),
       ),
     ),
   ];
 }
 
-/** Gives the device the values that were held back: those of 32 bits, then those of 64. */
-function giveHeld(device: DeviceAccess, { program, entry, limit }: StartLocals): Code[] {
-  const address = i32.load(get(entry));
-  const giveUpTo = (end: number, give: Code): Code[] => [
-    set(limit, i32.load(get(program), end)),
-    block(
-      branchIf(0, i32.geU(get(entry), get(limit))),
-      loop(
-        give,
-        set(entry, i32.add(get(entry), i32.const(HELD_ENTRY_BYTES))),
-        branchIf(0, i32.ltU(get(entry), get(limit))),
-      ),
-    ),
-  ];
-  return [
-    set(entry, i32.add(get(program), i32.const(PROGRAM.held.offset))),
-    ...giveUpTo(PROGRAM.heldEnd, device.store32(address, i32.load(address, HELD_DISTANCE))),
-    ...giveUpTo(PROGRAM.heldWideEnd, device.store64(address, i64.load(address, HELD_DISTANCE))),
-  ];
+/** Gives the device a value that was held back; from now on it was not written since the start. */
+function give(device: DeviceAccess, register: Code): Code[] {
+  const index = i32.shrU(register, i32.const(2));
+  const clean = i32.and(i32.load8U(index, ATTRIBUTES_OFFSET), i32.const(0xff & ~ATTRIBUTE.dirty));
+  return [device.store32(register, i32.load(register, HELD_DISTANCE)), i32.store8(index, clean, ATTRIBUTES_OFFSET)];
+}
+
+/** Which of a program's transfers an entry is. */
+function indexOf(program: number, entry: number): Code {
+  const first = i32.add(get(program), i32.const(PROGRAM.transfers.offset));
+  return i32.shrU(i32.sub(get(entry), first), i32.const(Math.log2(TRANSFER_ENTRY.bytes)));
 }
 
 /** Refuses a transfer, as the device would see it, unless all is well with it. The host says what is not. */
@@ -133,14 +162,18 @@ function check(at: StartLocals, refuse: Refuse): Code[] {
   const heldValue = (offset: number) => i32.load(field(offset));
   const isSet = (value: Code) => i64.ne(value, i64.const(0n));
   const last = i64.sub(get(end), i64.const(1n));
-  const first = i32.add(get(program), i32.const(PROGRAM.transfers.offset));
-  const index = i32.shrU(i32.sub(get(entry), first), i32.const(Math.log2(TRANSFER_ENTRY.bytes)));
-  const refuseWhen = (condition: Code) => when(condition, ...refuse(REFUSAL.transfer, index));
+  const refuseWhen = (condition: Code) => when(condition, ...refuse(REFUSAL.transfer, indexOf(program, entry)));
   const high = i64.shl(i64.extendU(heldValue(TRANSFER_ENTRY.high)), i64.const(32n));
   return [
     set(from, i64.or(i64.extendU(heldValue(TRANSFER_ENTRY.low)), high)),
     set(units, heldValue(TRANSFER_ENTRY.length)),
-    set(length, i64.mul(wide(TRANSFER_ENTRY.unitBytes), i64.extendU(get(units)))),
+    set(
+      length,
+      i64.mul(
+        wide(TRANSFER_ENTRY.unitBytes),
+        i64.add(i64.extendU(get(units)), i64.extendU(field(TRANSFER_ENTRY.extraUnits))),
+      ),
+    ),
     refuseWhen(isSet(i64.and(get(from), wide(TRANSFER_ENTRY.forbiddenBits)))),
     refuseWhen(i32.and(get(units), field(TRANSFER_ENTRY.forbiddenLengthBits))),
     refuseWhen(i64.eqz(get(length))),

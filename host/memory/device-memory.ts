@@ -314,11 +314,14 @@ export class DeviceMemory {
     // The hugetlb mechanism holds a page by moving it to that pool: there it can just as well begin.
     const backing =
       this.pinMechanism === "hugetlb" && request.backing === "transparent-huge-pages" ? "hugetlb" : request.backing;
-    if (this.#overlays.find(guestPtr, lengthBytes) || this.#pins.overlap(guestPtr, lengthBytes)) {
-      throw this.#taken(guestPtr, lengthBytes);
+    const blockBytes = this.#overlays.blockBytes(backing);
+    const wholeBytes = Math.ceil(lengthBytes / blockBytes) * blockBytes;
+    this.#checkRange(guestPtr, wholeBytes);
+    if (this.#overlays.find(guestPtr, wholeBytes) || this.#pins.overlap(guestPtr, wholeBytes)) {
+      throw this.#taken(guestPtr, wholeBytes);
     }
-    this.#pins.vacate(guestPtr, lengthBytes);
-    const overlay = this.#overlays.create(backing, request);
+    this.#pins.vacate(guestPtr, wholeBytes);
+    const overlay = this.#overlays.create(backing, { ...request, lengthBytes: wholeBytes });
     let region: Region;
     try {
       this.#arrange(overlay, overlay.blockBytes);
@@ -366,9 +369,10 @@ export class DeviceMemory {
     const { segments, overlay } = region;
     const blockBytes = overlay && !overlay.piece ? overlay.blockBytes : 1;
     // Ordinary pages need no look at each of them: only the first address has an alignment.
+    const last = segments.length - 1;
     const bad = (blockBytes > 1 ? [...segments] : [segments.at(0)]).find(
-      ({ physicalAddress, lengthBytes }) =>
-        physicalAddress % BigInt(alignment) !== 0n || lengthBytes % blockBytes !== 0,
+      ({ physicalAddress, lengthBytes }, index) =>
+        physicalAddress % BigInt(alignment) !== 0n || (index < last && lengthBytes % blockBytes !== 0),
     );
     if (!bad) return region;
     this.#release(region);

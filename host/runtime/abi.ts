@@ -103,7 +103,7 @@ const ABI = {
     region_create: fn(
       "guestPtr: i32, lengthBytes: i32, backing: i32, alignment: i32, cache: i32",
       "i32",
-      "makes a range one that a device may be given; other backings than 0 replace its pages by zeros; cache: 0 cached, 1 uncached, 2 write-combine; the region's number, or -errno",
+      "makes a range one that a device may be given; other backings than 0 replace its pages, up to the end of its last block, by zeros; cache: 0 cached, 1 uncached, 2 write-combine; the region's number, or -errno",
     ),
     region_segments: fn(
       "region: i32, segmentsPtr: i32, capacity: i32",

@@ -200,15 +200,16 @@ export class DeviceRegisters {
   #checkStart(named: NamedRegister, written: bigint, allowed: boolean): void {
     if (allowed) return;
     const started = startedBy(this.description, named.register, written).map(({ name }) => `"${name}"`);
-    if (this.description && started.length === 0) return;
+    const isKnown = this.description && this.description.dma !== "unchecked";
+    if (isKnown && started.length === 0) return;
     const { name, note } = this.device;
     const flag = `--allow-unchecked-dma=${note === "" ? name : `${name}:${note}`}`;
     throw new AxiscriptError(
       "ERR_AXI_NOT_ALLOWED",
       `Cannot write ${hex(written)} to ${named.register.name} of ${describeWithId(this.device)}: ` +
-        (this.description
+        (isKnown
           ? `that starts the transfer ${started.join(" and ")}, to wherever its address registers point, and nothing checks that here`
-          : "nobody has described the device, so it may start a transfer to anywhere in memory") +
+          : "no description says how the device reaches memory, so it may start a transfer to anywhere") +
         `. ${flag} allows it.`,
     );
   }

@@ -94,6 +94,7 @@ export const i32 = {
   load: load([0x28], 2),
   load8U: load([0x2d], 0),
   store: store([0x36], 2),
+  store8: store([0x3a], 0),
   atomicLoad: load([0xfe, 0x10], 2),
   atomicStore: store([0xfe, 0x17], 2),
 } as const;

@@ -41,6 +41,37 @@ const KINDS = [
 for (const [backing, available, missing] of KINDS) {
   const where = testWhere(test, available, missing);
 
+  where(`${backing}: its segments are its bytes, and no more of it is granted than its last line`, async () => {
+    const sizes = backing === "Pages" ? [1, 64, 100, 4097, 100_000] : [100, 100_000, 1 << 20, (2 << 20) + 65];
+    const { stdout } = await runText(
+      `${WITH_BUFFERS}
+for (let i = 1; i < process.argv.length; i++) {
+  const length = I32.parseInt(process.argv[i]);
+  const buffer = DmaBuffer.alloc(length, { backing: Backing.${backing} });
+  let total: u64 = 0;
+  const segments = buffer.segments;
+  for (let s = 0; s < segments.length; s++) total += segments[s].lengthBytes;
+  console.log(total.toString());
+  const last = segments[segments.length - 1];
+  // The whole of the last line is the buffer's.
+  proxy.write((last.physicalAddress + last.lengthBytes - 1) & ~63, [5, 6, 7, 8]);
+  buffer.free();
+}
+`,
+      {},
+      { args: sizes.map(String) },
+    );
+    assert.is(stdout, sizes.map((size) => `${size}\n`).join(""));
+    const beyond = () =>
+      runText(`${WITH_BUFFERS}
+const buffer = DmaBuffer.alloc(100, { backing: Backing.${backing} });
+const last = buffer.segments[0];
+proxy.write((last.physicalAddress + last.lengthBytes + 63) & ~63, [5, 6, 7, 8]);
+`);
+    const { message } = await rejectsWith("ERR_AXI_DMA_REFUSED", beyond);
+    assert.match(message, /are not all memory that this script was granted/);
+  });
+
   where(`${backing}: begins as zeros on lines of its own, and the device and the script see the same`, async () => {
     const { stdout } = await runText(`${WITH_BUFFERS}
 for (let length = 1; length < 200000; length = length * 3 + 61) {

@@ -185,10 +185,11 @@ test("time passes in bounded steps while the model is busy, and from then on", (
   store(CONTROL, 1);
   pass(500);
   assert.ok(core.underWay);
-  assert.equal(model.steps, []);
+  assert.equal(model.steps, [1000], "between a command and the answer to it");
   pass(1);
-  pass(25_000);
-  assert.equal(model.steps, [1, 10_000, 10_000, 5000]);
+  assert.equal(model.steps, [1000], "which the clock has to reach first");
+  pass(25_999);
+  assert.equal(model.steps, [1000, 10_000, 10_000, 5000]);
   model.advance = (cycles) => {
     model.steps.push(cycles);
     model.busy = false;
@@ -198,6 +199,20 @@ test("time passes in bounded steps while the model is busy, and from then on", (
   assert.not(core.underWay);
   assert.not(pass(50_000));
   assert.is(model.steps.length, 5);
+});
+
+test("a core whose BUSY rises late shows it when its start is gone", () => {
+  const { core, model, store, read } = recorded();
+  model.regWrite = () => {
+    model.busy = true;
+  };
+  model.advance = (cycles) => {
+    if (cycles >= 100) model.registers.set(STATUS, 1);
+  };
+  store(CONTROL, 1);
+  core.poll();
+  assert.is(read(CONTROL), 0);
+  assert.is(read(STATUS), 1);
 });
 
 test("time passes for a model that does not say whether it is busy, and keeps no board awake", () => {

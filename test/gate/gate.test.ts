@@ -185,8 +185,8 @@ test("a device is idle when all its conditions hold", async () => {
   const gate = new Gate();
   const window = openWindow(gate, path, 64);
   const { write32 } = gate.exports;
-  assert.is(gate.addIdleCondition(window, { offset: 0, mask: 0xff, value: 0 }), true);
-  assert.is(gate.addIdleCondition(window, { offset: 4, mask: 0x80000000, value: 0x80000000 }), true);
+  assert.is(gate.addIdleCondition(window, 0, { mask: 0xff, value: 0 }), true);
+  assert.is(gate.addIdleCondition(window, 4, { mask: 0x80000000, value: 0x80000000 }), true);
   const busy = [{ deviceName: "Thing:one", state: "busy" as const }];
   write32(window, 0, 1);
   write32(window, 4, 0x80000001);
@@ -195,15 +195,15 @@ test("a device is idle when all its conditions hold", async () => {
   assert.equal(gate.activeDevices(), []);
   write32(window, 4, 1);
   assert.equal(gate.activeDevices(), busy);
-  assert.is(gate.addIdleCondition(window + 256, { offset: 0, mask: 1, value: 0 }), false);
-  await rejectsWith("ERR_AXI_GATE", () => gate.addIdleCondition(window, { offset: 64, mask: 1, value: 0 }));
+  assert.is(gate.addIdleCondition(window + 256, 0, { mask: 1, value: 0 }), false);
+  await rejectsWith("ERR_AXI_GATE", () => gate.addIdleCondition(window, 64, { mask: 1, value: 0 }));
   gate.closeAll();
 });
 
 test("a window is not closed while its device is at work", async () => {
   const gate = new Gate();
   const window = openWindow(gate, registerFile(), 64);
-  gate.addIdleCondition(window, { offset: 4, mask: 1, value: 1 });
+  gate.addIdleCondition(window, 4, { mask: 1, value: 1 });
   gate.exports.write32(window, 4, 0);
   await rejectsWith("ERR_AXI_DEVICE_BUSY", () => gate.close(window));
   gate.exports.write32(window, 4, 1);
@@ -218,7 +218,7 @@ test("a device that does not say whether it is at work stays active when its win
   gate.close(window);
   assert.equal(gate.activeDevices(), [{ deviceName: "Thing:one", state: "unknown" }]);
   const again = openWindow(gate, registerFile(), 64);
-  gate.addIdleCondition(again, { offset: 0, mask: 0xff, value: 0xee });
+  gate.addIdleCondition(again, 0, { mask: 0xff, value: 0xee });
   assert.equal(gate.activeDevices(), []);
   gate.close(again);
 });

@@ -31,11 +31,11 @@ const DENIED: [what: string, access: (device: DmaDevice) => unknown, message: Re
   [
     "a read where no register is",
     (device) => device.read(REGISTER.GAP),
-    /Cannot read register offset 0x34 .* no register there; the nearest are WIDE_LENGTH at 0x30 and WIDE_ADDR at 0x28/,
+    /Cannot read register offset 0x34 .* no register there; the nearest are DOORBELL at 0x30 and WIDE at 0x28/,
   ],
   ["a write where no register is", (device) => device.write(REGISTER.GAP, 0), /no register there/],
-  ["half a wide register", (device) => device.read(REGISTER.WIDE), /WIDE_ADDR .* it is 64 bits wide/],
-  ["its upper half", (device) => device.write(REGISTER.WIDE + 4, 0), /upper half of WIDE_ADDR/],
+  ["half a wide register", (device) => device.read(REGISTER.WIDE), /WIDE .* it is 64 bits wide/],
+  ["its upper half", (device) => device.write(REGISTER.WIDE + 4, 0), /upper half of WIDE/],
   [
     "64 bits of a register of 32",
     ({ gate, window }) => gate.exports.read64(window, REGISTER.DATA),
@@ -183,6 +183,7 @@ test("a shared device is started only by who has taken it", async () => {
   const error = await rejectsWith("ERR_AXI_DMA_REFUSED", () => start(one));
   assert.match(error.message, /not taken it for itself. Call acquire/);
   start(two);
+  two.take();
   two.set(REGISTER.STATUS, 0);
   assert.is(two.gate.release(two.window), false, "it is at work");
   two.set(REGISTER.STATUS, 1);
@@ -191,11 +192,19 @@ test("a shared device is started only by who has taken it", async () => {
   one.gate.closeAll();
 });
 
+test("a register that starts transfers of a shared device is written only by who has taken it", async () => {
+  const device = new DmaDevice(testDescription(), { shared: true });
+  device.write(REGISTER.KEY, 1);
+  const error = await rejectsWith("ERR_AXI_DMA_REFUSED", () => device.write(REGISTER.CONTROL, 0));
+  assert.match(error.message, /Call acquire/);
+});
+
 test("what others do with a shared device after this script's turn does not keep its memory", () => {
   const device = new DmaDevice(testDescription(), { shared: true });
   device.gate.granted.grant(pageOf(5), "both");
   device.gate.acquire(device.window, 0);
   device.start(START.read, 5 * pageSizeBytes, 1);
+  device.take();
   assert.is(device.gate.release(device.window), true);
   device.set(REGISTER.STATUS, 0);
   assert.equal(device.gate.activeDevices(), []);

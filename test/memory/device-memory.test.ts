@@ -242,7 +242,7 @@ for (const request of [
   { alignment: 0 },
   { alignment: 3 },
   { cache: "uncached" },
-  { backing: "u-dma-buf", lengthBytes: 100 },
+  { backing: "u-dma-buf", guestPtr: 4 * 65536 - pageSizeBytes, lengthBytes: pageSizeBytes + 100 },
   { backing: "u-dma-buf", guestPtr: 64, lengthBytes: pageSizeBytes },
 ] satisfies Partial<RegionRequest>[]) {
   test(`refuses a region with ${JSON.stringify(request)}`, async () => {

@@ -17,7 +17,7 @@ export const REGISTER = {
   KEY: 0x1c,
   DATA: 0x20,
   WIDE: 0x28,
-  WIDE_LENGTH: 0x30,
+  DOORBELL: 0x30,
   GAP: 0x34,
   BUFFER: 0x100,
   ROM: 0x180,
@@ -72,8 +72,8 @@ const DESCRIPTION = {
     { name: "LENGTH", offset: "0x18", access: "RW", fields: [{ name: "COUNT", bits: "19:0" }] },
     { name: "KEY", offset: "0x1c", access: "WO" },
     { name: "DATA", offset: "0x20", access: "RW", count: 2 },
-    { name: "WIDE_ADDR", offset: "0x28", access: "RW", widthBits: 64 },
-    { name: "WIDE_LENGTH", offset: "0x30", access: "RW" },
+    { name: "WIDE", offset: "0x28", access: "RW", widthBits: 64 },
+    { name: "DOORBELL", offset: "0x30", access: "RW" },
   ],
   memories: [
     { name: "BUFFER", offset: "0x100", lengthBytes: 128, access: "RW" },
@@ -84,6 +84,7 @@ const DESCRIPTION = {
     length: { register: "LENGTH.COUNT", unitBytes: 16 },
     alignmentBytes: 16,
     burstBytes: 256,
+    busyWithinUs: 0,
     parameters: ["DATA"],
     transfers: [
       { name: "write", direction: "writes", start: "CONTROL.WRITE" },
@@ -129,6 +130,11 @@ export class DmaDevice {
     this.write(REGISTER.ADDR_LO, physicalAddress % 2 ** 32);
     this.write(REGISTER.LENGTH, units);
     this.write(REGISTER.CONTROL, start);
+  }
+
+  /** What the device does with a start: it takes it. */
+  take(): void {
+    this.set(REGISTER.CONTROL, 0);
   }
 
   /** What the device has in its registers. */

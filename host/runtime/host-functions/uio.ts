@@ -22,7 +22,7 @@ export function uioFunctions(
     const found = { device: device.name, note: device.note };
     permissions.require({ name: "device", ...found });
     const description = catalog.describe(sysroot, device);
-    if (!description) permissions.require({ name: "unchecked-dma", ...found });
+    if (!description || description.dma === "unchecked") permissions.require({ name: "unchecked-dma", ...found });
     const window = gate.open({
       ...openUioWindow(sysroot, device, shared),
       ...{ shared, ...(description && { description }) },
@@ -80,7 +80,7 @@ export function uioFunctions(
       }),
     idle_when: (window: number, offset: number, mask: number, value: number) =>
       done(() => {
-        if (!gate.addIdleCondition(window, { offset, mask, value })) throw noWindow(window);
+        if (!gate.addIdleCondition(window, offset, { mask, value })) throw noWindow(window);
       }),
     close: (window: number) =>
       done(() => {
