@@ -83,7 +83,8 @@ function transferStarts(
   heldValues: Int32Array,
   granted: readonly Interval[],
 ) {
-  const transfers = typeof description.dma === "string" ? [] : description.dma.transfers.map(numbersOf(description.dma));
+  const transfers =
+    typeof description.dma === "string" ? [] : description.dma.transfers.map(numbersOf(description.dma));
   const conditions = description.idle.map(({ register, values }) => ({ index: register.offset >> 2, values }));
   const flushed = Int32Array.from(heldRegisters(description), indexOf);
   const isGranted = grantedCheck(granted);
