@@ -309,7 +309,7 @@ function writeSpecial(device: DeviceAccess): FunctionSketch {
       ),
       ...when(has(start), ...startTransfers(device, AT, FN.isIdle, refuse)),
       // Of a board that looks, it shows what is written now until the board has put it back.
-      ...when(has(watched), when(i32.eqz(get(starts)), when(active, setBits(program, PROGRAM.tainted, active)))),
+      ...when(has(watched), when(i32.eqz(get(starts)), setBits(program, PROGRAM.tainted, channelsAt(get(address))))),
       ...markWritten(entryOf(get(window))),
       ...device.store32(get(address), get(value)),
     ],

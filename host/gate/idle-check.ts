@@ -39,8 +39,12 @@ import {
  *   show, and that time is over.
  */
 
-/** How long a register that shows a state is not believed after software wrote to it: a board that looks puts it back. */
+/**
+ * A register that shows a state shows for a while what software wrote to it, where a board looks at memory and puts it back:
+ * for at most so many waits of so many microseconds.
+ */
 const TAINTED_US = 100_000;
+const TAINTED_STEP_US = 1000;
 /** How long the gate waits, at most, for a device to take a start before the register is written again. */
 const TAKEN_WITHIN_MS = 1000;
 
@@ -177,30 +181,44 @@ export function conditionsHold(device: DeviceAccess, functions: IdleFunctions): 
 
 /** `channelIsIdle(program, channel's entry, its bit) -> i32`: whether a channel looks idle, and that means something. */
 export function channelIsIdle(functions: IdleFunctions): FunctionSketch {
-  const [program, channel, bit] = [0, 1, 2];
+  const [program, channel, bit, holds, waited] = [0, 1, 2, 3, 4];
   const isSet = (offset: number) => i32.and(word(program, offset), get(bit));
   const promptUs = i32.load(get(channel), CHANNEL_ENTRY.promptUs);
+  const look = set(holds, call(functions.conditionsHold, get(program), get(channel), get(bit)));
   const isFalse = giveBack(i32.const(0));
-  const refuseUnlessHolds = when(
-    i32.eqz(call(functions.conditionsHold, get(program), get(channel), get(bit))),
-    isFalse,
-  );
+  const lookTwice = [
+    set(waited, i32.const(0)),
+    // It may say so because software wrote that: a channel that was at work has to say so for as long.
+    when(get(holds), when(isSet(PROGRAM.active), call(functions.wait, i32.const(TAINTED_US)), look)),
+    // Or the other way round.
+    loop(
+      when(
+        i32.eqz(get(holds)),
+        when(
+          i32.ltU(get(waited), i32.const(TAINTED_US)),
+          call(functions.wait, i32.const(TAINTED_STEP_US)),
+          set(waited, i32.add(get(waited), i32.const(TAINTED_STEP_US))),
+          look,
+          branch(2),
+        ),
+      ),
+    ),
+    clearBits(program, PROGRAM.tainted, get(bit)),
+  ];
   return {
     parameters: ["i32", "i32", "i32"],
     results: ["i32"],
+    locals: ["i32", "i32"],
     body: [
-      ...when(
-        isSet(PROGRAM.tainted),
-        clearBits(program, PROGRAM.tainted, get(bit)),
-        call(functions.wait, i32.const(TAINTED_US)),
-      ),
-      ...refuseUnlessHolds,
+      ...look,
+      ...when(isSet(PROGRAM.tainted), ...lookTwice),
+      ...when(i32.eqz(get(holds)), isFalse),
       ...when(
         isSet(PROGRAM.fresh),
         when(
           isSet(PROGRAM.prompt),
           // The start is taken: its pulses are among the conditions.
-          when(promptUs, call(functions.wait, promptUs), refuseUnlessHolds),
+          when(promptUs, call(functions.wait, promptUs), look, when(i32.eqz(get(holds)), isFalse)),
         ),
         when(i32.eqz(isSet(PROGRAM.prompt)), when(i32.eqz(call(functions.haveEnded, get(program), get(bit))), isFalse)),
         clearBits(program, PROGRAM.fresh, get(bit)),
@@ -287,7 +305,7 @@ export function observe(functions: IdleFunctions): FunctionSketch {
   const atWork = [
     i32.store(get(window), i32.const(WRITTEN.answered), WINDOW_ENTRY.written),
     when(
-      i32.eqz(i32.and(word(program, PROGRAM.several), get(bit))),
+      i32.eqz(i32.and(i32.or(word(program, PROGRAM.several), word(program, PROGRAM.tainted)), get(bit))),
       when(
         call(functions.isEvidence, get(program), get(address), get(found)),
         clearBits(program, PROGRAM.fresh, get(bit)),

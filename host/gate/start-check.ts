@@ -90,6 +90,8 @@ export function startTransfers(device: DeviceAccess, at: StartLocals, isIdle: nu
       setBits(program, PROGRAM.active, get(starts)),
       setBits(program, PROGRAM.fresh, get(starts)),
       clearBits(program, PROGRAM.several, get(starts)),
+      // The channels were just seen idle; or the device puts back what was written when it takes the start.
+      clearBits(program, PROGRAM.tainted, get(starts)),
       when(get(several), setBits(program, PROGRAM.several, get(several))),
       i32.store(get(program), i32.const(1), PROGRAM.everStarted),
       ...forEachTransfer(program, entry, when(isStarted, ...begin(device, at, refuse))),
