@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AxiscriptError, createRuntime, type OptimizationLevel } from "../../host/index";
+import { AxiscriptError, createRuntime, type OptimizationLevel, type PermissionOptions } from "../../host/index";
 import { temporaryDirectory } from "./temporary";
 
 const cacheDirectory = temporaryDirectory();
@@ -16,6 +16,8 @@ export interface Case {
   readonly description?: Record<string, unknown>;
   /** What comes after the SDK's imports and the programming. */
   readonly script: string;
+  /** What the script may do; absent: all that a virtual board has. */
+  readonly permissions?: PermissionOptions;
 }
 
 export interface CaseResult {
@@ -29,7 +31,7 @@ export interface CaseResult {
 
 /** Runs a case's script on a virtual board of its own with the model. */
 export async function runCase(
-  { kind, model, description, script }: Case,
+  { kind, model, description, script, permissions }: Case,
   args: readonly string[] = [],
 ): Promise<CaseResult> {
   const directory = temporaryDirectory();
@@ -61,7 +63,7 @@ ${script}`,
   const notes: string[] = [];
   let error: string | undefined;
   const options = { cacheDirectory, optimize, models, deviceDirectories: [devices] };
-  const runtime = await createRuntime({ board: "virtual", ...options });
+  const runtime = await createRuntime({ board: "virtual", ...options, ...(permissions && { permissions }) });
   try {
     await runtime.run(file, { args, stdout, timeoutMs: 20_000, onNote: (note) => notes.push(note) });
   } catch (caught) {
