@@ -55,7 +55,14 @@ function latestOf(transfers: readonly DmaTransfer[]): number | undefined {
 
 /** What shows that the device has taken every start: the pulses are gone. */
 function takenConditions(transfers: readonly DmaTransfer[]): RegisterCondition[] {
+  return [...pulsesOf(transfers)].map(([register, mask]) => ({ register, values: [{ mask: mask >>> 0, value: 0 }] }));
+}
+
+/** The bits of registers that start transfers, and read 1 until the device has taken that. */
+export function pulsesOf(transfers: readonly DmaTransfer[]): Map<RegisterDescription, number> {
   const pulses = new Map<RegisterDescription, number>();
-  for (const { start } of transfers) pulses.set(start.register, (pulses.get(start.register) ?? 0) | start.mask);
-  return [...pulses].map(([register, mask]) => ({ register, values: [{ mask: mask >>> 0, value: 0 }] }));
+  for (const { start } of transfers) {
+    if (start.isPulse) pulses.set(start.register, (pulses.get(start.register) ?? 0) | start.mask);
+  }
+  return pulses;
 }

@@ -6,7 +6,7 @@ import type {
   RegisterDescription,
 } from "../devices/description";
 import { AxiscriptError } from "../errors";
-import { type Channel, channelsOf, dependsOn, heldRegisters, registersOf } from "./channels";
+import { type Channel, channelsOf, dependsOn, heldRegisters, pulsesOf, registersOf } from "./channels";
 import {
   ATTRIBUTE,
   ATTRIBUTES_OFFSET,
@@ -101,10 +101,9 @@ function writeAttributes(buffer: ArrayBufferLike, place: WindowPlace, descriptio
  */
 function watchedBy({ transfers, idle, busyWithinUs }: Channel): RegisterDescription[] {
   const done = transfers.flatMap((transfer) => transfer.done?.register ?? []);
+  const pulses = pulsesOf(transfers);
   const isPulse = ({ register, values }: RegisterCondition) =>
-    transfers.some(
-      ({ start }) => start.register === register && values.every(({ mask }) => (mask & ~start.mask) === 0),
-    );
+    values.every(({ mask }) => (mask & ~(pulses.get(register) ?? 0)) === 0);
   const shown = idle.filter(({ register }) => busyWithinUs === undefined || register.access !== "RO");
   return [...shown.filter((condition) => !isPulse(condition)).map(({ register }) => register), ...done];
 }

@@ -171,6 +171,27 @@ test("other bits of the start register are written once the start is taken", () 
   assert.equal(device.gate.activeDevices(), BUSY);
 });
 
+test("a start register that shows nothing but pulses is read and written without a wait", () => {
+  const device = deviceWith({ busyWithinUs: 0 });
+  const looked = Atomics.wait;
+  Atomics.wait = () => {
+    throw new Error("it waits");
+  };
+  try {
+    for (let round = 0; round < 3; round++) {
+      device.start(START.write, PAGE, 1);
+      device.take();
+      device.set(REGISTER.STATUS, 0);
+      device.write(REGISTER.CONTROL, 0x100);
+      assert.equal(device.gate.activeDevices(), BUSY);
+      device.set(REGISTER.STATUS, READY);
+      assert.ok(isIdle(device));
+    }
+  } finally {
+    Atomics.wait = looked;
+  }
+});
+
 test("what a script writes into a register that shows the state is not believed at once", () => {
   const device = deviceWith({ busyWithinUs: 0 }, { idle: [{ "CONTROL.OTHER": 0 }] });
   device.start(START.write, PAGE, 1);
