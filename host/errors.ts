@@ -1,8 +1,13 @@
+import { causeOfFailure } from "./node-failures";
+
 /**
  * Every stable error code, with the kind of mistake it stands for. Match on `code`; messages may be reworded.
  */
 export const ERROR_KINDS = {
   ERR_AXI_UNSUPPORTED_PLATFORM: "platform",
+  ERR_AXI_INSTALLATION: "platform",
+  ERR_AXI_NODE_OPTIONS: "platform",
+  ERR_AXI_PROCESS_LIMIT: "io",
   ERR_AXI_USAGE: "usage",
   ERR_AXI_SCRIPT_NOT_FOUND: "usage",
   ERR_AXI_NO_COMPILER: "usage",
@@ -23,6 +28,7 @@ export const ERROR_KINDS = {
   ERR_AXI_DEVICE_ACCESS: "device",
   ERR_AXI_WRONG_DEVICE: "device",
   ERR_AXI_TOO_MANY_WINDOWS: "device",
+  ERR_AXI_IOMMU: "device",
   ERR_AXI_NOT_READY: "device",
   ERR_AXI_TRANSFER_TIMEOUT: "device",
   ERR_AXI_UNALIGNED: "argument",
@@ -123,9 +129,19 @@ export function errnoCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What a caught value says of itself, in one line. */
+/** What a caught value says of itself, in one line; of a limit or an option of Node that is its cause, also what to do. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const cause = causeOfFailure(error);
+  return cause ? `${error.message.replace(/\.$/, "")} (${cause.advice})` : error.message;
+}
+
+/** As an error of ours, if a limit of this process or an option of Node is the cause; otherwise the error itself. */
+export function withCause(error: unknown): unknown {
+  const found = causeOfFailure(error);
+  if (!found) return error;
+  const code = found.kind === "limit" ? "ERR_AXI_PROCESS_LIMIT" : "ERR_AXI_NODE_OPTIONS";
+  return new AxiscriptError(code, `Cannot go on: ${messageOf(error)}.`, { cause: error });
 }
 
 /** An address as people write it: `0x1a705340`. */

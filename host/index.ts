@@ -1,7 +1,8 @@
-import { checkPlatform } from "./platform";
+import { checkNodeOptions, checkPlatform } from "./platform";
 
 // Before anything else is loaded: elsewhere the native parts would fail in ways that explain nothing.
 checkPlatform(process);
+checkNodeOptions();
 
 export type { Bus, Response as BusResponse } from "./board/bus";
 export type { DeviceModel, DeviceModelContext, DeviceModelCore, DeviceModelDescription } from "./board/device-model";
@@ -34,13 +35,7 @@ export {
   type SourcePosition,
 } from "./errors";
 export { PIN_MECHANISMS, type PinMechanism } from "./memory/pins";
-export {
-  type CompileOptions,
-  compileScript,
-  OPTIMIZATION_LEVELS,
-  type OptimizationLevel,
-  packageVersion,
-} from "./runtime/compile";
+export { type CompileOptions, compileScript, OPTIMIZATION_LEVELS, type OptimizationLevel } from "./runtime/compile";
 export {
   type DeviceOptions,
   type DeviceRegisters,
@@ -56,6 +51,7 @@ export {
   type WriteRegisterOptions,
 } from "./runtime/devices";
 export { executeOnBoard } from "./runtime/execute-on-board";
+export { packageVersion } from "./runtime/installation";
 export { type AskedPermission, type Inspection, inspectScript } from "./runtime/inspect";
 export {
   loadProfile,

@@ -26,3 +26,21 @@ export function checkPlatform({ platform, arch, versions }: Platform): void {
       `Node ${OLDEST_NODE.join(".")} or newer. On other systems use a virtual machine or a container.`,
   );
 }
+
+/**
+ * Refuses a Node that was started with options under which scripts cannot run.
+ *
+ * @throws AxiscriptError ERR_AXI_NODE_OPTIONS
+ */
+export function checkNodeOptions(): void {
+  if (typeof WebAssembly === "undefined") {
+    throw nodeOptions("it has no WebAssembly. Start node without --jitless and --no-expose-wasm");
+  }
+  // The depth of stack traces is set for each run.
+  if (Object.isFrozen(Error))
+    throw nodeOptions("its built-in objects are frozen. Start node without --frozen-intrinsics");
+}
+
+function nodeOptions(because: string): AxiscriptError {
+  return new AxiscriptError("ERR_AXI_NODE_OPTIONS", `Cannot run on this Node: ${because}.`);
+}

@@ -21,6 +21,11 @@ export class ThreadStart {
     Atomics.notify(this.words, this.index);
   }
 
+  /** Whether the other thread has started. */
+  get isDone(): boolean {
+    return Atomics.load(this.words, this.index) !== 0;
+  }
+
   /** Blocks until the other thread has started. */
   await(): void {
     Atomics.wait(this.words, this.index, 0, START_TIMEOUT_MS);

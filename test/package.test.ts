@@ -1,32 +1,24 @@
-import { spawnSync } from "node:child_process";
 import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { Finding } from "../host/index";
 import { PACKAGE } from "./support/cli";
+import { reserveHugePages } from "./support/huge-pages";
+import { treeOf, uDmaBufFiles, uioFiles } from "./support/machine";
+import { execute, pack, PackedProject } from "./support/packed";
 import { readmeBlocks } from "./support/readme";
 import { testWhere } from "./support/rights";
 import { temporaryDirectory } from "./support/temporary";
 
 const test = suite("package");
 
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function execute(cwd: string, command: string, ...args: string[]): Outcome {
-  return spawnSync(command, args, { cwd, encoding: "utf8", timeout: 300_000 });
-}
-
 /** An empty project with the packed package in it, as a new user makes it. */
 function install(...flags: string[]): string {
   const project = temporaryDirectory();
-  const packed = execute(PACKAGE, "npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", project);
-  assert.is(packed.status, 0, packed.stderr);
+  const archive = pack(project);
   execute(project, "npm", "init", "-y");
-  const installed = execute(project, "npm", "install", "--prefer-offline", ...flags, `./${packed.stdout.trim()}`);
+  const installed = execute(project, "npm", "install", "--prefer-offline", ...flags, archive);
   assert.is(installed.status, 0, installed.stderr);
   return project;
 }
@@ -99,6 +91,77 @@ withRegistry(
     assert.is(library.stdout, `${EXPECTED}true ERR_AXI_SCRIPT_NOT_FOUND 0\n`, library.stderr);
   },
 );
+
+const BOARD = treeOf({
+  "proc/self/pagemap": "",
+  "lib/firmware/": "",
+  "configfs/device-tree/overlays/": "",
+  "sys/class/fpga_manager/fpga0/name": "Xilinx ZynqMP FPGA Manager\n",
+  "sys/class/fpga_manager/fpga0/state": "operating\n",
+  ...uioFiles("uio0", "AxiProxy", "hp"),
+  ...uDmaBufFiles("udmabuf0", true),
+});
+
+let shared: PackedProject | undefined;
+const packed = () => (shared ??= new PackedProject());
+
+function findings(...args: string[]): Map<string, Finding> {
+  const { stdout, stderr } = packed().axiscript("doctor", "--json", ...args);
+  assert.is(stderr, "");
+  return new Map((JSON.parse(stdout) as Finding[]).map((finding) => [finding.id, finding]));
+}
+
+test("the packed command examines all that it asks for, and finds the compiler where it is installed", () => {
+  const found = findings("--sysroot", BOARD);
+  assert.is(found.get("compiler")?.status, "ok");
+  assert.match(found.get("compiler")?.found ?? "", /^assemblyscript \d+\.\d+\.\d+$/);
+  for (const { id, found: text } of found.values()) assert.not.match(text, "could not be examined", id);
+  packed().without("assemblyscript", () => {
+    const compiler = findings("--sysroot", treeOf({})).get("compiler");
+    assert.is(compiler?.status, "warning");
+    assert.match(compiler?.found ?? "", "assemblyscript is not installed");
+  });
+});
+
+const hugePages = reserveHugePages(8);
+test.after(() => hugePages.release());
+testWhere(
+  test,
+  hugePages.available,
+  "no huge pages can be had, which is a warning",
+)("the packed command says that all is well where it is: doctor exits 0", () => {
+  const { status, stdout } = packed().axiscript("doctor", "--sysroot", BOARD);
+  assert.is(status, 0, stdout);
+  assert.match(stdout, / ok, 0 warnings, 0 missing\n$/);
+});
+
+test("of an installation that lacks a part, each command says which, and what does not need it goes on", () => {
+  const project = packed();
+  writeFileSync(join(project.directory, "hello.ts"), 'console.log("hello");');
+  const build = project.axiscript("build", "hello.ts", "-o", "hello.wasm");
+  assert.is(build.status, 0, build.stderr);
+  const RUN = ["run", "--board=virtual", "hello.wasm"];
+  const COMPILE = ["run", "--no-cache", "--board=virtual", "hello.ts"];
+  for (const [part, failing, working] of [
+    ["axiscript/asconfig.json", COMPILE, RUN],
+    ["axiscript/package.json", ["--version"], RUN],
+    [`axiscript/dist/host/gate/gate-${process.arch}.wasm`, RUN, ["--version"]],
+    ["koffi", RUN, undefined],
+    ["@assemblyscript", COMPILE, RUN],
+    ["yargs", ["--version"], RUN],
+  ] as const) {
+    project.without(part, () => {
+      const { status, stderr } = project.axiscript(...failing);
+      assert.is(status, 2, `${part}: ${stderr}`);
+      assert.match(stderr, /^ERR_AXI_INSTALLATION: .*Install it again/m, part);
+      assert.match(stderr, part.replace("axiscript/", ""));
+      if (working) assert.is(project.axiscript(...working).status, 0, part);
+    });
+  }
+  project.without("assemblyscript", () => {
+    assert.match(project.axiscript(...COMPILE).stderr, /^ERR_AXI_NO_COMPILER: .*assemblyscript/m);
+  });
+});
 
 test("versions are exact, and nothing is compiled at installation", () => {
   const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as Record<

@@ -1,3 +1,4 @@
+import "./announce-end";
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "../clock";

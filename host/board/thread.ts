@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
+import { startWorker } from "../start-worker";
 import { ThreadStart } from "../thread-start";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
@@ -29,6 +31,7 @@ export const THREAD_WORDS = { state: 0, started: 1 } as const;
 /** What the word for the state says. */
 export const THREAD_STATE = { waiting: 0, serving: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
+const START_POLL_MS = 1;
 /** How long the thread may take to end, once it has started, before it is terminated. */
 const STOP_TIMEOUT_MS = 2000;
 
@@ -45,11 +48,13 @@ export class BoardThread {
   #failure: Error | undefined;
 
   private constructor() {
-    this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
+    this.#worker = startWorker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;
     });
     this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
+    // A thread that the system does not let start never says that it has.
+    void this.#exited.then(() => this.#start.done());
     this.#serving = new Promise((resolve) => this.#worker.once("message", () => resolve()));
     // A program that forgets its board can still end.
     this.#worker.unref();
@@ -88,6 +93,8 @@ export class BoardThread {
   /** Ends the thread's work: when this resolves it touches nothing any more. Returns what it failed of, if it did. */
   async stop(): Promise<Error | undefined> {
     this.#cancelAtExit();
+    // The event loop alone hears of a thread that ended instead.
+    while (!this.#start.isDone) await delay(START_POLL_MS);
     this.#end();
     if (this.#state === THREAD_STATE.ended) return undefined;
     this.#worker.ref();

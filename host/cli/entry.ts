@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { withCause } from "../errors";
+import { withInstallation } from "../runtime/installation";
 import { prepareVirtualBoard } from "../runtime/prepare";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";
@@ -6,13 +8,16 @@ import { reportError } from "./report";
 /** The part of the command line that is axiscript's; what follows the script's name is the script's. */
 async function main(argv: readonly string[]): Promise<void> {
   const withStack = argv.includes("--stack-trace");
+  // What is said on a stream that takes nothing is lost; what became of the script is not.
+  process.stderr.on("error", () => {});
   try {
     // A function of the library, from a file of its own: it is of use only before the rest is loaded.
     if (usesVirtualBoard(argv)) prepareVirtualBoard();
     const { parse } = require("./commands") as typeof import("./commands");
     const command = parse(argv);
     process.exitCode = await command();
-  } catch (error) {
+  } catch (thrown) {
+    const error = withInstallation(withCause(thrown));
     reportError(error, withStack);
     process.exitCode = exitCodeOf(error);
   }

@@ -10,6 +10,9 @@ import { devicePropertyTexts, type UioIdentity, type UioMap } from "./uio";
 /** What PCI devices are called that no description is about. */
 const UNDESCRIBED = "pci";
 
+/** In a directory. Each is compared with each. */
+const MAX_DESCRIPTIONS = 500;
+
 /** A description that ships with the package, made when it is asked for. */
 interface ShippedDescription {
   readonly kind: string;
@@ -46,6 +49,15 @@ export class DeviceCatalog {
    */
   constructor(directories: readonly string[] = []) {
     this.#directories = directories;
+  }
+
+  /**
+   * Reads the user's descriptions now.
+   *
+   * @throws AxiscriptError ERR_AXI_DESCRIPTION as {@link find}, and for a directory that does not exist
+   */
+  checkOwn(): void {
+    this.#users();
   }
 
   /**
@@ -205,6 +217,12 @@ function readDirectory(directory: string): DeviceDescription[] {
     throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read device descriptions in ${directory}: ${advice}`, {
       cause,
     });
+  }
+  if (names.length > MAX_DESCRIPTIONS) {
+    throw new AxiscriptError(
+      "ERR_AXI_DESCRIPTION",
+      `Cannot use the ${names.length} device descriptions in ${directory}: at most ${MAX_DESCRIPTIONS}.`,
+    );
   }
   return names.sort().map((name) => {
     const path = join(directory, name);

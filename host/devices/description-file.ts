@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { AxiscriptError, messageOf } from "../errors";
 import type {
   DeviceDescription,
@@ -11,6 +10,7 @@ import type {
 import { readDma } from "./description-dma";
 import { readMemories, readRegisters } from "./description-registers";
 import { JsonValue } from "./json-value";
+import { readRegularFile } from "./regular-file";
 import { RegisterTable } from "./register-table";
 
 const KEYS = [
@@ -19,7 +19,7 @@ const KEYS = [
 ];
 const WHAT = "a device description";
 /** Names of classes. */
-const KIND = /^[A-Z][A-Za-z0-9]*$/;
+const KIND = /^[A-Z][A-Za-z0-9]{0,99}$/;
 /** Vendor and device. */
 const PCI_ID = /^[0-9a-f]{4}:[0-9a-f]{4}$/;
 /** Domain, bus, device and function. */
@@ -35,14 +35,11 @@ const MAX_FILE_BYTES = 4 * 2 ** 20;
 export function readDescription(path: string): DeviceDescription {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readRegularFile(path, MAX_FILE_BYTES);
   } catch (cause) {
     throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read the description ${path}: ${messageOf(cause)}`, {
       cause,
     });
-  }
-  if (bytes.length > MAX_FILE_BYTES) {
-    throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read the description ${path}: it has more than 4 MiB.`);
   }
   return parseDescription(bytes.toString("utf8"), path);
 }
@@ -136,7 +133,9 @@ function readVersion(value: JsonValue, table: RegisterTable): VersionRange {
     });
   const read = (name: string) => {
     const text = value.need(name, what);
-    const numbers = /^\d+(\.\d+)*$/.test(String(text.value)) ? String(text.value).split(".").map(Number) : [];
+    // JSON takes 1.10 for 1.1: only a text keeps what was written.
+    const written = Number.isInteger(text.value) || typeof text.value === "string" ? String(text.value) : "";
+    const numbers = /^\d+(\.\d+)*$/.test(written) ? written.split(".").map(Number) : [];
     if (numbers.length === parts.length && numbers.every((n, i) => n < 2 ** (parts[i]?.widthBits ?? 0))) return numbers;
     throw text.error(
       `Cannot use ${text.shown} as a version: it has ${parts.length} numbers that fit, as "1.2.3" has 3.`,

@@ -1,4 +1,5 @@
 import type { FieldDescription, MemoryWindow, RegisterAccess, RegisterDescription } from "./description";
+import { brief } from "./json-positions";
 import type { JsonValue } from "./json-value";
 
 const REGISTER_KEYS = [
@@ -16,10 +17,12 @@ const FIELD_ACCESS = {
   RW: ["RO", "RW", "WO", "W1C", "pulse"],
 } as const satisfies Record<RegisterAccess, readonly FieldDescription["access"][]>;
 
-const NAME = /^[A-Za-z_]\w*$/;
+const NAME = /^[A-Za-z_]\w{0,99}$/;
 /** Windows are smaller: an AXI4-Lite port of a fabric core has 4 KiB to 64 KiB, the largest some MiB. */
 const END_OF_OFFSETS = 0x100_0000;
 const MAX_REGISTERS = 4096;
+/** Names of a field's values. */
+const MAX_VALUES = 4096;
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -30,13 +33,17 @@ const MAX_SAFE = Number.MAX_SAFE_INTEGER;
  */
 export function readRegisters(list: JsonValue): RegisterDescription[] {
   const names = new UniqueNames();
-  const placed = list.elements("the list of registers").flatMap((value) => {
-    const elements = readRegister(value);
-    for (const { name, array } of elements) names.add(name, value, array?.name);
-    return elements.map((register) => ({ value, register }));
-  });
-  if (placed.length > MAX_REGISTERS) {
-    throw list.error(`Cannot describe ${placed.length} registers: at most ${MAX_REGISTERS}.`);
+  const placed: { readonly value: JsonValue; readonly register: RegisterDescription }[] = [];
+  for (const value of list.elements("the list of registers", MAX_REGISTERS)) {
+    const { register, count, strideBytes } = readRegister(value);
+    // Before an array is spelled out.
+    if (placed.length + count > MAX_REGISTERS) {
+      throw value.error(`Cannot describe ${placed.length + count} registers: at most ${MAX_REGISTERS}.`);
+    }
+    for (const element of spellOut(register, count, strideBytes)) {
+      names.add(element.name, value, element.array?.name);
+      placed.push({ value, register: element });
+    }
   }
   placed.sort((a, b) => a.register.offset - b.register.offset);
   for (const [index, { value, register }] of placed.entries()) {
@@ -79,8 +86,15 @@ export function readMemories(
   return memories?.sort((a, b) => a.offset - b.offset) ?? [];
 }
 
-/** A register, or the elements of an array of registers. */
-function readRegister(value: JsonValue): RegisterDescription[] {
+/** What a description says of a register, or of an array of registers. */
+interface DeclaredRegisters {
+  readonly register: RegisterDescription;
+  readonly count: number;
+  /** Absent: it is no array. */
+  readonly strideBytes: number | undefined;
+}
+
+function readRegister(value: JsonValue): DeclaredRegisters {
   value.properties("a register", REGISTER_KEYS);
   const name = readName(value, "a register");
   const widthBits = readWidth(value.get("widthBits"));
@@ -102,7 +116,7 @@ function readRegister(value: JsonValue): RegisterDescription[] {
   const stride = value.get("strideBytes");
   if (count === undefined) {
     if (stride) throw stride.error("Cannot use strideBytes without count.", "key");
-    return [register];
+    return { register, count: 1, strideBytes: undefined };
   }
   const strideBytes = stride?.integer("a stride in bytes", widthBytes, END_OF_OFFSETS) ?? widthBytes;
   if (stride && strideBytes % widthBytes !== 0) {
@@ -111,6 +125,17 @@ function readRegister(value: JsonValue): RegisterDescription[] {
   if (offset + strideBytes * (count - 1) >= END_OF_OFFSETS) {
     throw value.error(`Cannot place ${count} registers ${name}: offsets are below ${shown(END_OF_OFFSETS)}.`);
   }
+  return { register, count, strideBytes };
+}
+
+/** A register, or the elements of an array of registers. */
+function spellOut(
+  register: RegisterDescription,
+  count: number,
+  strideBytes: number | undefined,
+): readonly RegisterDescription[] {
+  if (strideBytes === undefined) return [register];
+  const { name, offset } = register;
   return Array.from({ length: count }, (_, index) => ({
     ...register,
     name: `${name}${index}`,
@@ -139,9 +164,9 @@ function readFields(
     const most = Math.min(2 ** widthBits - 1, MAX_SAFE);
     const values = value
       .get("values")
-      ?.properties("the values of a field")
+      ?.properties("the values of a field", undefined, MAX_VALUES)
       .map((entry): [string, number] => {
-        if (!NAME.test(entry.name)) throw entry.error(`Cannot use "${entry.name}" as a name of a value.`, "key");
+        if (!NAME.test(entry.name)) throw entry.error(`Cannot use "${brief(entry.name)}" as a name of a value.`, "key");
         return [entry.name, entry.integer(`a value of field ${name}`, 0, most)];
       });
     const summary = value.get("summary")?.text("a summary") ?? "";
@@ -152,23 +177,20 @@ function readFields(
 
 /** `7:0` or `3`, as least bit and width. */
 function readBits(value: JsonValue, registerBits: number): [number, number] {
-  const [, high, low] = /^(\d{1,2}):(\d{1,2})$/.exec(String(value.value)) ?? [];
-  const most = Number(high ?? value.value);
-  const least = Number(low ?? value.value);
-  const isBits = typeof value.value === "number" || (typeof value.value === "string" && value.value !== "");
-  if (
-    isBits &&
-    Number.isInteger(most) &&
-    Number.isInteger(least) &&
-    least >= 0 &&
-    most >= least &&
-    most < registerBits
-  ) {
+  const [, high, low = high] =
+    /^(\d{1,2})(?::(\d{1,2}))?$/.exec(isBitText(value.value) ? String(value.value) : "") ?? [];
+  const most = Number(high);
+  const least = Number(low);
+  if (most >= least && most < registerBits) {
     return [least, most - least + 1];
   }
   throw value.error(
     `Cannot use ${value.shown} as bits: write for example 3, or "7:0", of bits ${registerBits - 1} to 0.`,
   );
+}
+
+function isBitText(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "string";
 }
 
 function readWidth(value: JsonValue | undefined): 32 | 64 {
@@ -186,7 +208,7 @@ function readName(value: JsonValue, what: string): string {
   const name = value.need("name", what);
   if (typeof name.value === "string" && NAME.test(name.value)) return name.value;
   throw name.error(
-    `Cannot use ${name.shown} as a name: it is made of letters, digits and _, and begins with no digit.`,
+    `Cannot use ${name.shown} as a name: it is made of at most 100 letters, digits and _, and begins with no digit.`,
   );
 }
 

@@ -1,9 +1,8 @@
-/** Where a value stands in a JSON text, and what is in it. Offsets are in UTF-16 units. */
-interface Placed {
+/** Where a value stands in a JSON text. Offsets are in UTF-16 units. */
+interface Place {
   readonly offset: number;
   /** Of the property's name; the value's own offset where there is none. */
   readonly keyOffset: number;
-  readonly children: ReadonlyMap<string | number, Placed>;
 }
 
 /** What a text has in place of JSON, and where. */
@@ -16,22 +15,28 @@ class SyntaxFault extends Error {
   }
 }
 
+type Path = readonly (string | number)[];
+
 const MAX_DEPTH = 64;
+/** Values that are read in tenths of a second; the largest list of registers, each with some fields, has fewer. */
+const MAX_VALUES = 150_000;
+/** Names in one object. */
+const MAX_NAMES = 4096;
+const MAX_SHOWN_CHARACTERS = 40;
 const BLANK = /[ \t\r\n]*/y;
 const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 // eslint-disable-next-line no-control-regex
 const STRING = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 
 /** The offset of the value at a path, or of its key; of what is nearest above it if the text has no such value. */
-export function offsetOf(text: string, path: readonly (string | number)[], at: "value" | "key"): number {
-  let placed: Placed;
+export function offsetOf(text: string, path: Path, at: "value" | "key"): number {
+  const reader = new Reader(text, path);
   try {
-    placed = new Reader(text).read();
+    reader.read();
   } catch {
-    return 0;
+    // What was passed before the fault is known.
   }
-  for (const key of path) placed = placed.children.get(key) ?? placed;
-  return at === "key" ? placed.keyOffset : placed.offset;
+  return at === "key" ? reader.nearest.keyOffset : reader.nearest.offset;
 }
 
 /** Offset and description of the first mistake in a text, a repeated key among them; `undefined` if there is none. */
@@ -45,44 +50,52 @@ export function syntaxErrorOf(text: string): readonly [number, string] | undefin
   }
 }
 
-/** A parser that keeps places in place of values. */
+/** A parser that keeps nothing of what it reads but one place. */
 class Reader {
+  /** Of the value at the path, or of the last one on the way to it. */
+  nearest: Place = { offset: 0, keyOffset: 0 };
   readonly #text: string;
+  readonly #path: Path;
   #at = 0;
+  #values = 0;
 
-  constructor(text: string) {
+  constructor(text: string, path: Path = []) {
     this.#text = text;
+    this.#path = path;
   }
 
-  read(): Placed {
-    const placed = this.#value(0, undefined);
+  read(): void {
+    this.#value(0, true);
     this.#skipBlank();
     if (this.#at < this.#text.length) throw this.#unexpected("the end");
-    return placed;
   }
 
-  #value(depth: number, keyOffset: number | undefined): Placed {
+  /** @param isOnPath whether the path leads here, or through here */
+  #value(depth: number, isOnPath: boolean, keyOffset?: number): void {
     this.#skipBlank();
     if (depth > MAX_DEPTH) throw new SyntaxFault(this.#at, `Cannot read it: nested deeper than ${MAX_DEPTH}.`);
+    if (++this.#values > MAX_VALUES) throw new SyntaxFault(this.#at, `Cannot read it: more than ${MAX_VALUES} values.`);
     const offset = this.#at;
+    if (isOnPath) this.nearest = { offset, keyOffset: keyOffset ?? offset };
+    const isNext = (key: string | number) => isOnPath && depth < this.#path.length && this.#path[depth] === key;
     const opening = this.#text[offset];
-    const children = new Map<string | number, Placed>();
-    if (opening === "{") this.#members("}", () => this.#property(depth, children));
-    else if (opening === "[") {
-      this.#members("]", () => children.set(children.size, this.#value(depth + 1, undefined)));
+    if (opening === "{") {
+      const keys = new Set<string>();
+      this.#members("}", () => this.#property(depth, keys, isNext));
+    } else if (opening === "[") {
+      this.#members("]", (index) => this.#value(depth + 1, isNext(index)));
     } else if (this.#take(STRING) === undefined && this.#take(SCALAR) === undefined) throw this.#unexpected("a value");
-    return { offset, keyOffset: keyOffset ?? offset, children };
   }
 
-  #members(closing: string, member: () => void): void {
+  #members(closing: string, member: (index: number) => void): void {
     this.#at++;
     this.#skipBlank();
     if (this.#text[this.#at] === closing) {
       this.#at++;
       return;
     }
-    for (;;) {
-      member();
+    for (let index = 0; ; index++) {
+      member(index);
       this.#skipBlank();
       const next = this.#text[this.#at];
       if (next !== "," && next !== closing) throw this.#unexpected(`"," or "${closing}"`);
@@ -91,7 +104,7 @@ class Reader {
     }
   }
 
-  #property(depth: number, children: Map<string | number, Placed>): void {
+  #property(depth: number, keys: Set<string>, isNext: (key: string) => boolean): void {
     this.#skipBlank();
     const keyOffset = this.#at;
     const quoted = this.#take(STRING);
@@ -99,9 +112,12 @@ class Reader {
     this.#skipBlank();
     if (this.#text[this.#at] !== ":") throw this.#unexpected('":"');
     this.#at++;
-    const key = JSON.parse(quoted) as string;
-    if (children.has(key)) throw new SyntaxFault(keyOffset, `Cannot use ${quoted} twice in one object.`);
-    children.set(key, this.#value(depth + 1, keyOffset));
+    const key = quoted.includes("\\") ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+    if (keys.size === MAX_NAMES)
+      throw new SyntaxFault(keyOffset, `Cannot read it: more than ${MAX_NAMES} names in one object.`);
+    if (keys.has(key)) throw new SyntaxFault(keyOffset, `Cannot use ${brief(quoted)} twice in one object.`);
+    keys.add(key);
+    this.#value(depth + 1, isNext(key), keyOffset);
   }
 
   #skipBlank(): void {
@@ -116,8 +132,13 @@ class Reader {
   }
 
   #unexpected(wanted: string): SyntaxFault {
-    const rest = this.#text.slice(this.#at);
+    const rest = this.#text.slice(this.#at, this.#at + MAX_SHOWN_CHARACTERS);
     const found = rest === "" ? "the end of the file" : JSON.stringify(/^\w+|^./su.exec(rest)?.[0]);
     return new SyntaxFault(this.#at, `Cannot read it: expected ${wanted}, found ${found}.`);
   }
+}
+
+/** A text, short enough for a message. */
+export function brief(text: string): string {
+  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS - 3)}…` : text;
 }

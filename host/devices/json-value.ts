@@ -1,5 +1,13 @@
 import { AxiscriptError } from "../errors";
-import { offsetOf, syntaxErrorOf } from "./json-positions";
+import { brief, offsetOf, syntaxErrorOf } from "./json-positions";
+
+/** What no list of a description has more of, unless it is said. */
+const MAX_ELEMENTS = 256;
+const MAX_TEXT_CHARACTERS = 10_000;
+/** Digits that are read: 64 bits in binary, with `_` between all of them. */
+const MAX_NUMBER_CHARACTERS = 130;
+/** What is longer is not read to its end. */
+const MAX_MESSAGE_CHARACTERS = 1000;
 
 /** A JSON file that was read. */
 export interface JsonFile {
@@ -44,16 +52,25 @@ export class JsonValue {
     return describe(this.file, offsetOf(this.file.text, this.#path(), at), message);
   }
 
-  /** The properties of an object, in the file's order. With `allowed`, any other name is refused. */
-  properties(what: string, allowed?: readonly string[]): JsonValue[] {
+  /**
+   * The properties of an object, in the file's order. With `allowed`, any other name is refused.
+   *
+   * @param most how many there may be
+   */
+  properties(what: string, allowed?: readonly string[], most = MAX_ELEMENTS): JsonValue[] {
     const { value } = this;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw this.error(`Cannot use this as ${what}: it is an object ({ … }); current value is ${this.shown}.`);
     }
-    const properties = Object.entries(value).map(([name, inner]) => new JsonValue(this.file, inner, this, name));
+    const entries = Object.entries(value);
+    this.#checkCount(what, entries.length, most);
+    const properties = entries.map(([name, inner]) => new JsonValue(this.file, inner, this, name));
     for (const property of properties) {
       if (allowed && !allowed.includes(property.name)) {
-        throw property.error(`Cannot use "${property.name}" in ${what}: it may have ${allowed.join(", ")}.`, "key");
+        throw property.error(
+          `Cannot use "${brief(property.name)}" in ${what}: it may have ${allowed.join(", ")}.`,
+          "key",
+        );
       }
     }
     return properties;
@@ -73,17 +90,25 @@ export class JsonValue {
     throw this.error(`Cannot use ${what} without "${name}".`);
   }
 
-  /** The elements of an array. */
-  elements(what: string): JsonValue[] {
+  /**
+   * The elements of an array.
+   *
+   * @param most how many there may be
+   */
+  elements(what: string, most = MAX_ELEMENTS): JsonValue[] {
     const { value } = this;
     if (!Array.isArray(value)) {
       throw this.error(`Cannot use this as ${what}: it is a list ([ … ]); current value is ${this.shown}.`);
     }
+    this.#checkCount(what, value.length, most);
     return (value as unknown[]).map((inner, index) => new JsonValue(this.file, inner, this, index));
   }
 
   /** A text that is not empty. */
   text(what: string): string {
+    if (typeof this.value === "string" && this.value.length > MAX_TEXT_CHARACTERS) {
+      throw this.error(`Cannot use ${this.shown} as ${what}: it has at most ${MAX_TEXT_CHARACTERS} characters.`);
+    }
     if (typeof this.value === "string" && this.value !== "") return this.value;
     throw this.error(`Cannot use ${this.shown} as ${what}: it is a text that is not empty.`);
   }
@@ -112,13 +137,22 @@ export class JsonValue {
 
   /** The value, short enough for a message. */
   get shown(): string {
-    const text = JSON.stringify(this.value);
-    return text.length > 40 ? `${text.slice(0, 37)}…` : text;
+    // JSON has no word for what a number such as 1e400 becomes.
+    return typeof this.value === "number" ? String(this.value) : brief(JSON.stringify(this.value));
+  }
+
+  #checkCount(what: string, count: number, most: number): void {
+    if (count > most) throw this.error(`Cannot use ${count} as the number of entries of ${what}: at most ${most}.`);
   }
 
   #integer(what: string, least: bigint, most: bigint): bigint {
     const parsed = parseInteger(this.value);
     if (parsed !== undefined && parsed >= least && parsed <= most) return parsed;
+    if (typeof this.value === "number" && Number.isInteger(this.value) && !Number.isSafeInteger(this.value)) {
+      throw this.error(
+        `Cannot use ${this.shown} as ${what}: so large a number is written as a text, as "0xffff_ffff".`,
+      );
+    }
     const shown = (value: bigint) => (value < 10_000n ? String(value) : `0x${value.toString(16)}`);
     throw this.error(
       `Cannot use ${this.shown} as ${what}: it is a whole number from ${shown(least)} to ${shown(most)}.`,
@@ -133,9 +167,8 @@ export class JsonValue {
 /** A whole number as people write it; `undefined` for anything else. */
 export function parseInteger(value: unknown): bigint | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : undefined;
-  if (typeof value !== "string" || !/^(0x[\da-f]+(_[\da-f]+)*|0b[01]+(_[01]+)*|\d+(_\d+)*)$/i.test(value)) {
-    return undefined;
-  }
+  if (typeof value !== "string" || value.length > MAX_NUMBER_CHARACTERS) return undefined;
+  if (!/^(0x[\da-f]+(_[\da-f]+)*|0b[01]+(_[01]+)*|\d+(_\d+)*)$/i.test(value)) return undefined;
   return BigInt(value.replaceAll("_", ""));
 }
 
@@ -143,5 +176,6 @@ function describe({ name, text }: JsonFile, offset: number, message: string): Ax
   const before = text.slice(0, offset);
   const line = before.split("\n").length;
   const column = offset - before.lastIndexOf("\n");
-  return new AxiscriptError("ERR_AXI_DESCRIPTION", `${name}:${line}:${column}: ${message}`);
+  const said = message.length > MAX_MESSAGE_CHARACTERS ? `${message.slice(0, MAX_MESSAGE_CHARACTERS)}…` : message;
+  return new AxiscriptError("ERR_AXI_DESCRIPTION", `${name}:${line}:${column}: ${said}`);
 }

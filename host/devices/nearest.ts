@@ -1,12 +1,18 @@
+/** Of a name that is compared with others. */
+const MAX_CHARACTERS = 100;
+
 /**
  * What somebody probably meant: of several names the one that is spelt most like another, if it is spelt alike at all.
  * Upper and lower case count as the same.
  */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
+  // Nobody means so long a name, and comparing it takes as long as it and all names together.
+  if (name.length > MAX_CHARACTERS) return undefined;
   const most = Math.max(1, Math.floor(name.length / 3));
   let best: string | undefined;
   let least = most + 1;
   for (const candidate of names) {
+    if (Math.abs(candidate.length - name.length) >= least) continue;
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < least) [best, least] = [candidate, distance];
   }

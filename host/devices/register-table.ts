@@ -5,6 +5,7 @@ import type {
   RegisterDescription,
   RegisterWrite,
 } from "./description";
+import { brief } from "./json-positions";
 import type { JsonValue } from "./json-value";
 import { didYouMean } from "./nearest";
 
@@ -48,7 +49,7 @@ export class RegisterTable {
     if (field) return { register, field };
     const names = register.fields.map(({ name }) => name);
     throw value.error(
-      `Cannot use field "${fieldName}" of register ${registerName}: ` +
+      `Cannot use field "${brief(fieldName)}" of register ${registerName}: ` +
         `${names.length > 0 ? `its fields are ${names.join(", ")}` : "it has no fields"}.${didYouMean(fieldName, names)}`,
       at,
     );
@@ -135,7 +136,7 @@ export class RegisterTable {
       ? ` It is an array: ${array.map((element) => element.name).join(", ")}.`
       : didYouMean(name, names);
     return value.error(
-      `Cannot use register "${at === "key" ? value.name : String(value.value)}": there is none.${hint}`,
+      `Cannot use register "${brief(at === "key" ? value.name : String(value.value))}": there is none.${hint}`,
       at,
     );
   }

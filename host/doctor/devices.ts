@@ -5,6 +5,7 @@ import { hex } from "../errors";
 import { asRoot, quote } from "./commands";
 import type { Check, Place, Verdict } from "./finding";
 import { firmware, fpgaManager, overlays } from "./fpga";
+import { iommu } from "./iommu";
 import { mayUse } from "./machine";
 import { formatBytes } from "./units";
 
@@ -17,6 +18,7 @@ const LOAD_U_DMA_BUF = `modprobe u-dma-buf udmabuf0=${32 * 2 ** 20}`;
 export const DEVICE_CHECKS: readonly Check[] = [
   { id: "uio", title: "UIO devices", examine: uio },
   { id: "uio-access", title: "access to UIO", examine: uioAccess },
+  { id: "iommu", title: "IOMMU", examine: iommu },
   { id: "fpga-manager", title: "FPGA manager", examine: fpgaManager },
   { id: "overlays", title: "overlays directory", examine: overlays },
   { id: "firmware", title: "firmware directory", examine: firmware },

@@ -15,8 +15,8 @@ export type FindingStatus = "ok" | "warning" | "missing";
 export interface Finding {
   /**
    * Stable, for programs: `platform`, `compiler`, `shared-memory`, `max-map-count`, `lockdown`; `page-size`, `pagemap`,
-   * `pins`, `locked-memory`, `compaction`, `hugetlb`, `transparent-huge-pages`; `uio`, `uio-access`, `fpga-manager`,
-   * `overlays`, `firmware`, `u-dma-buf`, `u-dma-buf-access`.
+   * `pins`, `locked-memory`, `compaction`, `hugetlb`, `transparent-huge-pages`; `uio`, `uio-access`, `iommu`,
+   * `fpga-manager`, `overlays`, `firmware`, `u-dma-buf`, `u-dma-buf-access`.
    */
   readonly id: string;
   readonly group: FindingGroup;

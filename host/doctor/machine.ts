@@ -1,11 +1,11 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { release } from "node:os";
-import { join } from "node:path";
 import { Sysroot } from "../devices/sysroot";
 import { type HugePageState, hugePageState } from "../memory/huge-pages";
 import { type PinMechanismState, tryPinMechanisms } from "../memory/pins";
 import { pageSizeBytes } from "../native/libc";
 import type { Platform } from "../platform";
+import { compilerVersion } from "../runtime/installation";
 
 /** Numbers of capabilities. Source: kernel `include/uapi/linux/capability.h`. */
 export const CAPABILITIES = { IPC_LOCK: 14, SYS_ADMIN: 21, SYS_RESOURCE: 24 } as const;
@@ -73,13 +73,4 @@ export function mayUse(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Where Node looks for a package from here; its main module exists for `import` only, so that it is not resolved. */
-function compilerVersion(): string | undefined {
-  const manifest = module.paths
-    .map((directory) => join(directory, "assemblyscript/package.json"))
-    .find((path) => existsSync(path));
-  if (manifest === undefined) return undefined;
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
 }

@@ -13,6 +13,11 @@ const BOARD_BYTES = 40 * 2 ** 20;
 /** The kernel's default. Every region and every device is a mapping, and so are WebAssembly's memories. */
 const USUAL_MAPPINGS = 65530;
 
+/** Node 20 had its last security fixes in April 2026. Source: the release schedule of Node. */
+const OLDEST_MAINTAINED_NODE = 22;
+/** The active long-term support. */
+const RECOMMENDED_NODE = 26;
+
 export const SYSTEM_CHECKS: readonly Check[] = [
   { id: "platform", title: "platform", examine: platform },
   { id: "compiler", title: "compiler", examine: compiler },
@@ -30,7 +35,12 @@ function platform({ machine }: Place): Verdict {
     if (!(error instanceof AxiscriptError)) throw error;
     return { status: "missing", found: `${found}. ${messageOf(error)}` };
   }
-  return { status: "ok", found };
+  const [major = 0] = versions.node.split(".").map(Number);
+  if (major >= OLDEST_MAINTAINED_NODE) return { status: "ok", found };
+  return {
+    status: "ok",
+    found: `${found}, which has no security fixes any more: Node ${RECOMMENDED_NODE} is recommended`,
+  };
 }
 
 function compiler({ machine, target }: Place): Verdict {

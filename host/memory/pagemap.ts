@@ -39,7 +39,9 @@ export class Pagemap {
       const advice =
         code === "ENOENT"
           ? "The kernel needs CONFIG_PROC_PAGE_MONITOR."
-          : "The process may not look at itself: a program with file capabilities must be run as root instead.";
+          : code === "EMFILE" || code === "ENFILE"
+            ? "The limit on open files is reached: raise it, with ulimit -n."
+            : "The process may not look at itself: a program with file capabilities must be run as root instead.";
       throw new AxiscriptError(
         "ERR_AXI_NO_PAGEMAP",
         `Cannot translate addresses: cannot open ${path} (${code}). ${advice}`,

@@ -138,17 +138,41 @@ export class Pins {
 
   #error(guestPtr: number, lengthBytes: number, cause: unknown): AxiscriptError {
     const code = errnoCode(cause);
-    const advice =
-      code === "ENOMEM" || code === "EPERM" || code === "ENOBUFS" || code === "EAGAIN"
-        ? "the limit on locked memory is reached. Raise it (`ulimit -l`, or memlock in /etc/security/limits.conf)."
-        : code === "EMFILE" || code === "ENFILE"
-          ? "the limit on open files is reached. Raise it (`ulimit -n`)."
-          : `the kernel answered ${code}.`;
+    const advice = FORBIDDEN[this.#mechanism]?.[code ?? ""] ?? adviceFor(code);
     return new AxiscriptError(
       "ERR_AXI_PIN",
       `Cannot pin ${lengthBytes} bytes at guest pointer ${hex(guestPtr)} with ${this.#mechanism}: ${advice}`,
       { cause },
     );
+  }
+}
+
+/** What is meant where a mechanism is not permitted: a limit answers otherwise. Source: kernel `net/xdp`, `io_uring`. */
+const FORBIDDEN: Partial<Record<PinMechanism, Readonly<Record<string, string>>>> = {
+  af_xdp: {
+    EPERM:
+      "it takes CAP_NET_RAW, which this process does not have. Run as root, or give it that capability " +
+      "(AmbientCapabilities=CAP_NET_RAW of a systemd unit), or choose another mechanism.",
+  },
+  io_uring: {
+    EPERM:
+      "the system forbids io_uring to this process (kernel.io_uring_disabled, or a filter of a container). Allow it, or " +
+      "choose another mechanism.",
+  },
+};
+
+function adviceFor(code: string | undefined): string {
+  switch (code) {
+    case "ENOMEM":
+    case "EPERM":
+    case "ENOBUFS":
+    case "EAGAIN":
+      return "the limit on locked memory is reached. Raise it (`ulimit -l`, or memlock in /etc/security/limits.conf).";
+    case "EMFILE":
+    case "ENFILE":
+      return "the limit on open files is reached. Raise it (`ulimit -n`).";
+    default:
+      return `the kernel answered ${code}.`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf } from "../errors";
+import { startWorker } from "../start-worker";
 import { type CompileOptions, type Compiler, compileScriptWith } from "./compile";
 import type { SourceFile } from "./compile-cache";
 import type { CompiledScript } from "./script";
@@ -89,7 +90,7 @@ function takeThread(): Worker {
 }
 
 function startThread(): Worker {
-  const worker = new Worker(join(__dirname, "../runtime/compile-worker.js"), { execArgv: [] });
+  const worker = startWorker(join(__dirname, "../runtime/compile-worker.js"), { execArgv: [] });
   worker.once("exit", () => {
     if (idle === worker) idle = undefined;
   });

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, extname, join, relative, resolve } from "node:path";
 import type { Transform } from "assemblyscript/asc";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import type { SourceFile } from "./compile-cache";
+import { findInstalled, incompleteInstallation, PACKAGE, packageVersion, readPackageFile } from "./installation";
 import { KeepSourcePositions } from "./source-positions";
 import { type CompiledScript, loadWasm, readScript } from "./script";
 
@@ -21,7 +22,8 @@ export interface CompileOptions {
   readonly textFormat?: (wat: string) => void;
 }
 
-const PACKAGE = findPackage(__dirname);
+/** The compiler options, relative to the package. */
+const CONFIG = "asconfig.json";
 const SDK_PACKAGE = "axiscript";
 const WASI_SHIM = "@assemblyscript/wasi-shim";
 const OUTPUT = "script.wasm";
@@ -86,6 +88,9 @@ export interface CompilerOutput {
  */
 export const compile: Compiler = async (path, flags, options) => {
   const { main } = await loadCompiler();
+  // Without them the compiler would go on, and find fault with the script.
+  readPackageFile(CONFIG);
+  if (findInstalled(PACKAGE, WASI_SHIM) === undefined) throw incompleteInstallation(`there is no package ${WASI_SHIM}`);
   options.onCompile?.(path);
   const files = new SourceFiles(path);
   const written = new Map<string, string | Uint8Array>();
@@ -123,9 +128,11 @@ async function loadCompiler() {
     return await import("assemblyscript/asc");
   } catch (cause) {
     if (errnoCode(cause) !== "ERR_MODULE_NOT_FOUND") throw cause;
+    // Perhaps only a package is missing that it needs.
+    const [, missing = "assemblyscript"] = /package '([^']+)'/.exec(messageOf(cause)) ?? [];
     throw new AxiscriptError(
       "ERR_AXI_NO_COMPILER",
-      "Cannot compile: the package assemblyscript is not installed. Install it, or compile the script elsewhere with " +
+      `Cannot compile: the package ${missing} is not installed. Install assemblyscript, or compile the script elsewhere with ` +
         "axiscript build and run the .wasm here.",
       { cause },
     );
@@ -135,7 +142,7 @@ async function loadCompiler() {
 /** What the compiler reads: the script's own files, packages around it, and this package's SDK whatever is installed. */
 class SourceFiles {
   /** Absolute path of the compiler options. */
-  readonly config = join(PACKAGE, "asconfig.json");
+  readonly config = join(PACKAGE, CONFIG);
   readonly #script: string;
   readonly #seen = new Map<string, string | null>();
 
@@ -171,26 +178,8 @@ class SourceFiles {
     if (inPackages === undefined) return path;
     if (inPackages.startsWith(`${SDK_PACKAGE}/`)) return join(PACKAGE, inPackages.slice(SDK_PACKAGE.length + 1));
     const around = inPackages.startsWith(`${WASI_SHIM}/`) ? [PACKAGE] : [dirname(this.#script), process.cwd()];
-    return around.map((start) => findUpwards(start, inPackages)).find((found) => found !== undefined) ?? path;
+    return around.map((start) => findInstalled(start, inPackages)).find((found) => found !== undefined) ?? path;
   }
-}
-
-/** `node_modules/NAME` in a directory or the nearest one above it. */
-function findUpwards(start: string, name: string): string | undefined {
-  const candidate = join(start, "node_modules", name);
-  if (existsSync(candidate)) return candidate;
-  const parent = dirname(start);
-  return parent === start ? undefined : findUpwards(parent, name);
-}
-
-function findPackage(start: string): string {
-  return existsSync(join(start, "asconfig.json")) ? start : findPackage(dirname(start));
-}
-
-/** This package's version. */
-export function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as { version: string };
-  return manifest.version;
 }
 
 function readIfPresent(path: string): string | null {

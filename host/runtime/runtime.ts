@@ -1,6 +1,7 @@
 import type { Faults } from "../board/fabric";
 import type { Coherency } from "../board/main-memory";
 import { ModelErrors } from "../board/model-errors";
+import { DeviceCatalog } from "../devices/catalog";
 import { Sysroot } from "../devices/sysroot";
 import { hasUioDevices } from "../devices/uio-presence";
 import { AxiscriptError } from "../errors";
@@ -145,7 +146,8 @@ export interface Runtime {
  *
  * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
  *   a seed out of range, a record or models of a real system, or settings of a board that is already running;
- *   ERR_AXI_IO if the record cannot be written; ERR_AXI_MODEL for a model that cannot be used
+ *   ERR_AXI_IO if the record cannot be written; ERR_AXI_MODEL for a model that cannot be used; ERR_AXI_DESCRIPTION for
+ *   device descriptions that cannot be used
  * @example
  * import { createRuntime } from "axiscript";
  *
@@ -185,6 +187,8 @@ export async function createRuntimeWith(
       `Cannot pin with "${pinMechanism}": it is one of ${PIN_MECHANISMS.join(", ")}.`,
     );
   }
+  // A mistake in them is told now, not by the first device that a script opens.
+  if (options.deviceDirectories) new DeviceCatalog(options.deviceDirectories).checkOwn();
   const kind = choice === "auto" ? chooseBoard(options) : choice;
   if (options.record !== undefined && kind === "linux") {
     throw new AxiscriptError(

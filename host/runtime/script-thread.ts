@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf } from "../errors";
 import { terminateExecution } from "../native/isolate";
+import { startWorker } from "../start-worker";
 import { type BoardHandle, openBoard } from "./board-handle";
 import type { RunResult, RunSettings, RunStreams, ScriptIdentity } from "./run";
 import { RunControl } from "./run-control";
@@ -71,7 +72,7 @@ export class ScriptThread {
   #ended = false;
 
   constructor() {
-    this.#worker = new Worker(join(__dirname, "../runtime/script-worker.js"), {
+    this.#worker = startWorker(join(__dirname, "../runtime/script-worker.js"), {
       execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },
     });

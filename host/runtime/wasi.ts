@@ -6,13 +6,14 @@ import type { FileFunctions } from "./files/wasi-files";
 import { OutputLimit } from "./output-limit";
 import type { RunPermissions } from "./permissions";
 import { ScriptExit } from "./run-guard";
-import { bytesAtOnce, readStream, writeStream } from "./streams";
+import { bytesAtOnce, readStream, type StreamResult, writeStream } from "./streams";
 import { storeU32, transferVectors } from "./wasi-memory";
 
 /** Errno values of WASI preview 1. */
 const ERRNO = { success: 0, badf: 8, nosys: 52, notsup: 58, spipe: 70 } as const;
 
 const STDIN = 0;
+const STDERR = 2;
 const LAST_STREAM = 2;
 const FDSTAT_BYTES = 24;
 const FILETYPE_CHARACTER_DEVICE = 2;
@@ -158,13 +159,18 @@ function streamFunctions(options: WasiOptions, memory: LinearMemory): Record<str
     return descriptor === undefined ? ERRNO.badf : body(descriptor);
   };
   const noSuchDescriptor = () => ERRNO.badf;
+  const write = (fd: number, to: number, piece: Uint8Array): StreamResult => {
+    const written = writeStream(to, piece, (atOnce[to] ??= bytesAtOnce(to)));
+    // A message that a full disk does not take is lost, and no reason for the script to fail.
+    return fd === STDERR && written.errno !== ERRNO.success ? { count: piece.length, errno: ERRNO.success } : written;
+  };
   return {
     fd_write: (fd: number, iovs: number, count: number, result: number) =>
       fd === STDIN
         ? ERRNO.badf
         : onStream(fd, (to) =>
             transferVectors(memory, { iovs, count, result }, (bytes) =>
-              outputLimit.print(bytes, (piece) => writeStream(to, piece, (atOnce[to] ??= bytesAtOnce(to)))),
+              outputLimit.print(bytes, (piece) => write(fd, to, piece)),
             ),
           ),
     fd_read: (fd: number, iovs: number, count: number, result: number) =>

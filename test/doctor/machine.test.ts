@@ -12,7 +12,15 @@ const NO_RIGHTS = rights(0n);
 const MIB = 2 ** 20;
 
 test("the platform", () => {
-  assert.is(shortOf("platform", EMPTY), "ok: linux 6.6.40-xilinx on arm64, Node 20.20.2");
+  const withNode = (node: string) =>
+    machineWith({}, { platform: { platform: "linux", arch: "arm64", versions: { node } } });
+  for (const node of ["22.20.0", "24.11.0", "26.12.1"]) {
+    assert.is(shortOf("platform", EMPTY, withNode(node)), `ok: linux 6.6.40-xilinx on arm64, Node ${node}`);
+  }
+  assert.match(
+    shortOf("platform", EMPTY, withNode("20.20.2")),
+    /^ok: .*no security fixes any more: Node 26 is recommended$/,
+  );
   const old = machineWith({}, { platform: { platform: "linux", arch: "arm", versions: { node: "18.0.0" } } });
   assert.match(shortOf("platform", EMPTY, old), /^missing: linux .* on arm, Node 18\.0\.0\. Cannot run on linux arm/);
 });

@@ -1,3 +1,4 @@
+import { refuseTranslation } from "../../devices/iommu";
 import { allowBusMastering } from "../../devices/pci";
 import { awaitUioDevice, openUioWindow } from "../../devices/uio";
 import type { UioInterrupt } from "../../devices/uio-interrupt";
@@ -23,6 +24,7 @@ export function uioFunctions(
     permissions.require({ name: "device", ...found });
     const description = catalog.describe(sysroot, device);
     if (!description || description.dma === "unchecked") permissions.require({ name: "unchecked-dma", ...found });
+    if (description?.dma !== "none") refuseTranslation(sysroot, device);
     const window = gate.open({
       ...openUioWindow(sysroot, device, shared),
       ...{ shared, ...(description && { description }) },
