@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { prepareVirtualBoard } from "../runtime/prepare";
+import { prepareScriptThread, prepareVirtualBoard } from "../runtime/prepare";
+import { end } from "./end";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";
 
@@ -7,14 +8,15 @@ import { reportError } from "./report";
 async function main(argv: readonly string[]): Promise<void> {
   const withStack = argv.includes("--stack-trace");
   try {
-    // A function of the library, from a file of its own: it is of use only before the rest is loaded.
+    // Functions of the library, from a file of their own: they are of use only before the rest is loaded.
     if (usesVirtualBoard(argv)) prepareVirtualBoard();
+    if (argv[0] === "run") prepareScriptThread();
     const { parse } = require("./commands") as typeof import("./commands");
     const command = parse(argv);
-    process.exitCode = await command();
+    await end(await command());
   } catch (error) {
     reportError(error, withStack);
-    process.exitCode = exitCodeOf(error);
+    await end(exitCodeOf(error), error);
   }
 }
 

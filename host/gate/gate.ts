@@ -90,6 +90,19 @@ export interface DeviceWindow {
   readonly interrupt?: () => UioInterrupt;
 }
 
+/** An open window as plain data: what another thread needs to bring its device to rest. */
+export type SeenWindow = Omit<OpenWindow, "interrupt">;
+
+/** A gate as another thread sees it: its memory, which both share, and what is open in it. */
+export interface SeenGate {
+  readonly memory: WebAssembly.Memory;
+  /** By slot. */
+  readonly windows: ReadonlyMap<number, SeenWindow>;
+}
+
+/** Told what is open in a slot of the gate now; `undefined`: nothing any more. */
+export type WindowListener = (slot: number, window: SeenWindow | undefined) => void;
+
 /** The gate's functions in the form in which a script imports them. */
 export interface GateExports {
   readonly read32: (window: number, offset: number) => number;
@@ -107,6 +120,24 @@ interface HostExports {
 }
 
 let compiled: WebAssembly.Module | undefined;
+
+/** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
+function reserveMemory(): WebAssembly.Memory {
+  try {
+    const memory = new WebAssembly.Memory(GATE_MEMORY);
+    keepSparse(memory);
+    return memory;
+  } catch (cause) {
+    const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
+    throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
+  }
+}
+
+/** The slots of another thread's gate, in which nothing is to be opened any more. */
+function seenSlots({ windows }: SeenGate): Slot[] {
+  const count = Math.max(-1, ...windows.keys()) + 1;
+  return Array.from({ length: count }, (_, index) => ({ offset: 0, mappedBytes: 0, uses: 0, open: windows.get(index) }));
+}
 
 /** Has the kernel give the memory small pages: of each of its tables some bytes are used, as a rule. */
 function keepSparse({ buffer }: WebAssembly.Memory): void {
@@ -141,18 +172,17 @@ export class Gate {
   #lastRoundAt = 0;
   #polledMs = 0;
   #refusal: AxiscriptError | undefined;
+  #onWindow: WindowListener = () => {};
 
-  /** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
-  constructor() {
-    try {
-      this.#memory = new WebAssembly.Memory(GATE_MEMORY);
-    } catch (cause) {
-      const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
-      throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
-    }
-    keepSparse(this.#memory);
+  /**
+   * @param seen another thread's gate, whose devices are to be brought to rest; absent: a new one
+   * @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY
+   */
+  constructor(seen?: SeenGate) {
+    this.#memory = seen?.memory ?? reserveMemory();
     this.#table = new Int32Array(this.#memory.buffer, 0, (WINDOW_COUNT * WINDOW_ENTRY.bytes) / 4);
-    for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
+    if (seen) this.#slots.push(...seenSlots(seen));
+    else for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
     this.granted = new GrantedMemory(this.#memory.buffer);
     compiled ??= new WebAssembly.Module(readFileSync(gateModulePath(process.arch === "arm64" ? "arm64" : "x64")));
     const instance = new WebAssembly.Instance(compiled, {
@@ -167,6 +197,12 @@ export class Gate {
     const { deviceLoad, deviceStore, isIdle, ...forScripts } = instance.exports as unknown as GateExports & HostExports;
     this.exports = forScripts;
     this.#host = { deviceLoad, deviceStore, isIdle };
+  }
+
+  /** For another thread, with what the listener is told from now on. */
+  shareWith(listener: WindowListener): WebAssembly.Memory {
+    this.#onWindow = listener;
+    return this.#memory;
   }
 
   /** Why the gate was shut, if it was. */
@@ -205,6 +241,7 @@ export class Gate {
       const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
       slot.open = { ...window, id, start, idle: [] };
       this.#table.set([start, lengthBytes / 4, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
+      this.#tell(slot.open);
       return id;
     } catch (error) {
       closeSync(fd);
@@ -269,6 +306,7 @@ export class Gate {
       );
     }
     open.idle.push(condition);
+    this.#tell(open);
     return true;
   }
 
@@ -438,6 +476,13 @@ export class Gate {
     removeOverlay(this.#memory, slot.offset, slot.mappedBytes);
     slot.open = undefined;
     closeSync(fd);
+    this.#onWindow(id & SLOT_MASK, undefined);
+  }
+
+  #tell(open: OpenWindow): void {
+    // A function is no data.
+    const { interrupt: _, ...seen } = open;
+    this.#onWindow(open.id & SLOT_MASK, seen);
   }
 
   #find(window: number): OpenWindow | undefined {

@@ -1,3 +1,4 @@
+import { checkWait } from "../devices/wait";
 import { AxiscriptError, errnoCode, hex } from "../errors";
 import { registerBuffer } from "../native/io-uring";
 import {
@@ -23,6 +24,12 @@ import type { LinearMemory } from "./linear-memory";
  */
 export const PIN_MECHANISMS = ["io_uring", "af_xdp", "hugetlb", "mlock"] as const;
 export type PinMechanism = (typeof PIN_MECHANISMS)[number];
+
+/**
+ * What is pinned in one go, between virtual addresses that are multiples of it: some 20 ms where the pages are touched for
+ * the first time, in which a script cannot be stopped. A multiple of a huge page's size.
+ */
+const STEP_BYTES = 2 ** 26;
 
 /** Whether a mechanism can be used by this process, and if not, why. */
 export interface PinMechanismState {
@@ -74,6 +81,11 @@ export class Pins {
     } else this.#pinner = pinner ?? PAGE_PINNERS[this.#mechanism]();
   }
 
+  /** How many pins there are. */
+  get size(): number {
+    return this.#live.size;
+  }
+
   /** What the pins that were taken so far rest on: the weakest mechanism in use. */
   get mechanism(): PinMechanism {
     return this.#mechanism;
@@ -81,23 +93,48 @@ export class Pins {
 
   /**
    * Pins the pages that hold a range, exactly these. Read page frame numbers after this call, never before. Ranges may
-   * overlap; a page is free to move when the last pin on it is released.
+   * overlap; a page is free to move when the last pin on it is released. Can be stopped, as a wait can: then nothing is
+   * pinned.
    *
    * @throws AxiscriptError ERR_AXI_PIN with what to raise
    */
   pin(guestPtr: number, lengthBytes: number): Pin {
     const start = Math.floor(guestPtr / pageSizeBytes) * pageSizeBytes;
     const end = Math.ceil((guestPtr + lengthBytes) / pageSizeBytes) * pageSizeBytes;
-    const release = this.#call(start, end - start);
+    const releases: (() => void)[] = [];
     const pin: Pin = {
       guestPtr: start,
       lengthBytes: end - start,
       release: () => {
-        if (this.#live.delete(pin)) release();
+        if (this.#live.delete(pin)) for (const release of releases) release();
       },
     };
     this.#live.add(pin);
+    try {
+      for (const [from, to] of this.#steps(start, end)) {
+        if (releases.length > 0) checkWait();
+        releases.push(this.#call(from, to - from));
+      }
+    } catch (error) {
+      pin.release();
+      throw error;
+    }
     return pin;
+  }
+
+  /** Ends every pin. */
+  releaseAll(): void {
+    for (const pin of this.#live) pin.release();
+  }
+
+  /** The parts of a range that are pinned one after another. */
+  *#steps(start: number, end: number): Iterable<readonly [start: number, end: number]> {
+    const skew = Number(this.#memory.baseAddress % BigInt(STEP_BYTES));
+    for (let from = start; from < end;) {
+      const to = Math.min(end, (Math.floor((from + skew) / STEP_BYTES) + 1) * STEP_BYTES - skew);
+      yield [from, to];
+      from = to;
+    }
   }
 
   /** Whether a page of a range is pinned. */

@@ -8,6 +8,8 @@ const ENDED = 1;
 const NOTES = 2;
 const STARTED = 3;
 const WORDS_BYTES = 16;
+/** Who gives back what the script holds: its own thread, or, where that does not get to it, the one that asked for the run. */
+const END = { none: 0, done: 1, begun: 2, takenOver: 3 } as const;
 const ISOLATE = 0;
 const MEMORY_ADDRESS = 1;
 const MEMORY_BYTES = 2;
@@ -62,16 +64,34 @@ export class RunControl {
     this.#numbers[MEMORY_BYTES] = lengthBytes;
   }
 
-  /** Everything that the script held was given back. */
-  end(): void {
-    Atomics.store(this.#words, ENDED, 1);
+  /** Called by the script's thread before it gives back what the script holds. Blocks for ever after {@link takeOver}. */
+  beginEnd(): void {
+    while (Atomics.compareExchange(this.#words, ENDED, END.none, END.begun) === END.takenOver) {
+      Atomics.wait(this.#words, ENDED, END.takenOver);
+    }
     Atomics.notify(this.#words, ENDED);
   }
 
-  /** Blocks until {@link end} was called, for a while once the thread has started. */
-  awaitEnd(timeoutMs: number): void {
+  /** Everything that the script held was given back. */
+  end(): void {
+    Atomics.store(this.#words, ENDED, END.done);
+    Atomics.notify(this.#words, ENDED);
+  }
+
+  /**
+   * Keeps the script's thread, which was asked to stop, from giving back what the script holds: that is the caller's now.
+   *
+   * @param scriptMs how long to wait for a thread that has only to leave the script's code
+   * @param hostMs how long to wait for one that is in the host's
+   * @returns false if the thread has done it
+   */
+  takeOver(scriptMs: number, hostMs: number): boolean {
     this.start.await();
-    Atomics.wait(this.#words, ENDED, 0, timeoutMs);
+    const isInScript = () => Atomics.load(this.state, 0) === RUN_STATE.terminating;
+    Atomics.wait(this.#words, ENDED, END.none, isInScript() ? scriptMs : hostMs);
+    Atomics.wait(this.#words, ENDED, END.begun, hostMs);
+    if (Atomics.load(this.#words, ENDED) === END.done) return false;
+    return Atomics.exchange(this.#words, ENDED, END.takenOver) !== END.done;
   }
 
   /** Counts a note that is to be sent; false while too many are under way. */

@@ -2,7 +2,7 @@ import type { DeviceCatalog } from "../devices/catalog";
 import { FpgaManager } from "../devices/fpga-manager";
 import type { Sysroot } from "../devices/sysroot";
 import { checkWaitsWith } from "../devices/wait";
-import { Gate } from "../gate/gate";
+import { Gate, type WindowListener } from "../gate/gate";
 import { DeviceMemory, type KeptMemory, type MemoryObserver } from "../memory/device-memory";
 import { LinearMemory, type MemoryRange } from "../memory/linear-memory";
 import type { PinMechanism, Pinner } from "../memory/pins";
@@ -19,7 +19,7 @@ import { callInterruptibly } from "./watchdog";
 
 const STACK_FRAMES = 100;
 /** How long the end of a run waits for devices to finish what they are doing. */
-const IDLE_TIMEOUT_MS = 500;
+export const IDLE_TIMEOUT_MS = 500;
 
 /** A system with devices, and how its devices get to know a script's memory. */
 export interface Board extends MemoryObserver {
@@ -122,6 +122,11 @@ export class ScriptRun {
     this.#start = () => this.#wasi.start(new WebAssembly.Instance(module, imports));
   }
 
+  /** For another thread that is to bring the devices to rest if this one does not get to it. */
+  shareGate(listener: WindowListener): WebAssembly.Memory {
+    return this.#gate.shareWith(listener);
+  }
+
   /**
    * Runs the script to its end.
    *
@@ -141,7 +146,6 @@ export class ScriptRun {
       ended = { thrown };
     }
     this.#guard.end();
-    checkWaitsWith();
     ended = this.#guard.first ?? ended;
     if (ended && !(ended.thrown instanceof ScriptExit)) throw ended.thrown;
     this.#deviceMemory?.verifyAll();

@@ -5,12 +5,12 @@ import { Sysroot } from "../devices/sysroot";
 import { hasUioDevices } from "../devices/uio-presence";
 import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
-import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
+import { PIN_MECHANISMS, type Pinner, type PinMechanism } from "../memory/pins";
 import { type BoardHandle, openBoard } from "./board-handle";
 import { checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
-import type { RunResult, RunSettings, RunStreams } from "./run";
+import type { RunResult, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
 import { type CompiledScript, loadWasm } from "./script";
 import { MAX_TIMEOUT_MS } from "./time-limit";
@@ -161,10 +161,18 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   return createRuntimeWith(options, {});
 }
 
-/** As {@link createRuntime}, with settings for every run on the calling thread that no user should need. */
+/** What no user should need. */
+export interface RuntimeSettings {
+  /** For runs on the calling thread. */
+  readonly pinner?: Pinner;
+  /** For runs in a thread of their own: the script was asked to stop, and does not. Absent: it is waited for. */
+  readonly onStuck?: () => void;
+}
+
+/** As {@link createRuntime}, with settings for every run. */
 export async function createRuntimeWith(
   options: RuntimeOptions,
-  settings: Pick<RunSettings, "pinner">,
+  settings: RuntimeSettings,
 ): Promise<Runtime> {
   checkBoardOptions(options);
   const choice = options.board ?? "auto";
@@ -218,7 +226,7 @@ class BoardRuntime implements Runtime {
   readonly sysroot: string;
   readonly #handle: BoardHandle;
   readonly #options: RuntimeOptions;
-  readonly #settings: Pick<RunSettings, "pinner">;
+  readonly #settings: RuntimeSettings;
   readonly #virtual: UsedBoard | undefined;
   /** Absent: no model of a user's can be on the board. */
   readonly #modelErrors: ModelErrors | undefined;
@@ -228,7 +236,7 @@ class BoardRuntime implements Runtime {
   constructor(
     handle: BoardHandle,
     options: RuntimeOptions,
-    settings: Pick<RunSettings, "pinner">,
+    settings: RuntimeSettings,
     virtual: UsedBoard | undefined,
     modelErrors: ModelErrors | undefined,
   ) {
@@ -247,7 +255,8 @@ class BoardRuntime implements Runtime {
     this.#checkOpen();
     const { settings, streams, limits } = this.#prepare(options);
     const { signal, onNote = () => {} } = options;
-    const hooks: RunHooks = { signal, onNote };
+    const { onStuck } = this.#settings;
+    const hooks: RunHooks = { signal, onNote, ...(onStuck && { onStuck }) };
     // Before anything is awaited: a runtime that is closed meanwhile lets nothing more run in them.
     this.#threads ??= beside.createThreads();
     const compiled = await beside.compile(script, this.#options, signal);
@@ -268,7 +277,8 @@ class BoardRuntime implements Runtime {
     const { onNote } = options;
     try {
       return runScript(compiled, openBoard(this.#handle), streams(compiled), {
-        ...{ ...settings, ...limits, ...this.#settings },
+        ...{ ...settings, ...limits },
+        ...(this.#settings.pinner && { pinner: this.#settings.pinner }),
         ...(onNote && { note: onNote }),
       });
     } finally {

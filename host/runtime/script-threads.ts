@@ -11,6 +11,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface RunHooks {
   readonly signal: AbortSignal | undefined;
   readonly onNote: (message: string) => void;
+  /** The script was asked to stop, and does not: the process is to end. Absent: it is waited for. */
+  readonly onStuck?: () => void;
 }
 
 /** The threads in which one runtime runs scripts: one for each script that runs, and one that waits for the next. */
@@ -42,9 +44,9 @@ export class ScriptThreads {
     while (this.#ending.size > 0) await Promise.allSettled(this.#ending);
   }
 
-  async #run(job: Omit<RunJob, "control">, { signal, onNote }: RunHooks): Promise<RunResult> {
+  async #run(job: Omit<RunJob, "control">, { signal, onNote, onStuck = () => {} }: RunHooks): Promise<RunResult> {
     if (this.#closed) throw closed();
-    const thread = this.#idle?.alive ? this.#idle : new ScriptThread();
+    const thread = this.#idle?.alive ? this.#idle : ScriptThread.take();
     this.#idle = undefined;
     let reason: AxiscriptError | undefined;
     const stop = (why: AxiscriptError) => {
@@ -54,13 +56,13 @@ export class ScriptThreads {
     const onAbort = () => stop(aborted(signal));
     let cancelTimer = () => {};
     const onBegin = () => {
-      const { timeoutMs } = job;
-      if (timeoutMs !== undefined) cancelTimer = after(timeoutMs, () => stop(timedOut(timeoutMs)));
+      const { timeoutMs, leftMs } = job;
+      if (timeoutMs !== undefined) cancelTimer = after(leftMs ?? timeoutMs, () => stop(timedOut(timeoutMs)));
     };
     this.#busy.set(thread, stop);
     signal?.addEventListener("abort", onAbort);
     try {
-      return await thread.run(job, { onBegin, onNote });
+      return await thread.run(job, { onBegin, onNote, onStuck });
     } catch (error) {
       // What the script itself came to before it was stopped goes first.
       throw reason && error instanceof AxiscriptError && error.code === "ERR_AXI_ABORTED" ? reason : error;
@@ -97,7 +99,7 @@ function closed(): AxiscriptError {
 }
 
 /** As setTimeout, for any time; gives what cancels it. */
-function after(durationMs: number, body: () => void): () => void {
+export function after(durationMs: number, body: () => void): () => void {
   const until = monotonicMs() + durationMs;
   let timer: NodeJS.Timeout;
   const wait = () => {

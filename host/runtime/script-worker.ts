@@ -30,7 +30,7 @@ class ScriptWorker {
     });
   }
 
-  #start({ script, identity, board, streams, timeoutMs, settings, control: buffer }: RunJob): void {
+  #start({ script, identity, board, streams, timeoutMs, leftMs, settings, control: buffer }: RunJob): void {
     const control = (this.#control = new RunControl(buffer));
     control.isolate = currentIsolate();
     control.start.done();
@@ -42,10 +42,11 @@ class ScriptWorker {
       const observedBoard = observed(openBoard(board), control);
       const run = new ScriptRun(script, identity, observedBoard, streams, { ...settings, note }, guard);
       this.#run = run;
-      this.#send({ type: "begin" });
+      const gate = run.shareGate((slot, window) => this.#tell({ type: "window", slot, window }));
+      this.#send({ type: "begin", gate });
       result = run.execute((body) => {
         if (timeoutMs === undefined) body();
-        else callWithin(body, timeoutMs, TIMEOUT_GRACE_MS);
+        else callWithin(body, timeoutMs, (leftMs ?? timeoutMs) + TIMEOUT_GRACE_MS);
       });
     } catch (error) {
       thrown = error;
@@ -65,6 +66,7 @@ class ScriptWorker {
     let outcome: object = "result" in end ? end : { thrown: toPlain(end.thrown) };
     let keepsMemory = false;
     this.#guard = undefined;
+    this.#control?.beginEnd();
     try {
       keepsMemory = this.#run?.close() ?? false;
     } catch (error) {
@@ -76,10 +78,15 @@ class ScriptWorker {
   }
 
   #note(message: string): void {
+    this.#tell({ type: "note", message });
+  }
+
+  /** Sends what a script can make the host say as often as it likes. */
+  #tell(message: FromThread): void {
     const control = this.#control;
     // What the clean-up has to say waits for nobody.
     if (this.#guard && control) waitUntil(() => control.tryNote(), NOTE_TIMEOUT_MS);
-    this.#send({ type: "note", message });
+    this.#send(message);
   }
 
   #send(message: FromThread): void {

@@ -15,13 +15,13 @@ const callScript = new Script(`globalThis[Symbol.for(${JSON.stringify(CALL.descr
  * run: clean up outside.
  *
  * @param timeoutMs the limit that is told
- * @param graceMs for how much longer it may really run
+ * @param mostMs how long it may really run
  * @throws AxiscriptError ERR_AXI_TIMEOUT; ERR_AXI_IO if the limit asks for more open files than are allowed
  */
-export function callWithin(body: () => void, timeoutMs: number, graceMs: number): void {
+export function callWithin(body: () => void, timeoutMs: number, mostMs: number): void {
   checkDescriptors();
   try {
-    callInScript(body, { timeout: Math.min(timeoutMs + graceMs, MAX_TIMEOUT_MS) });
+    callInScript(body, { timeout: Math.min(Math.ceil(mostMs), MAX_TIMEOUT_MS) });
   } catch (thrown) {
     throw translateTimeout(thrown, timeoutMs);
   }
