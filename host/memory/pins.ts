@@ -1,6 +1,6 @@
 import { checkWait } from "../devices/wait";
 import { AxiscriptError, errnoCode, hex } from "../errors";
-import { registerBuffer } from "../native/io-uring";
+import { BufferPins } from "../native/io-uring";
 import {
   lockPages,
   map,
@@ -15,7 +15,7 @@ import {
 import { registerPacketMemory } from "../native/xdp";
 import { createHugeFile, hugePageBytes } from "./huge-pages";
 import { HugeBlocks } from "./huge-blocks";
-import type { LinearMemory } from "./linear-memory";
+import type { LinearMemory, MemoryRange } from "./linear-memory";
 
 /**
  * How pages are kept in place, best first. The first two are long-term pins of the kernel; `hugetlb` moves the content to
@@ -63,8 +63,9 @@ export interface PinOptions {
 export class Pins {
   readonly #memory: LinearMemory;
   #pinner: Pinner;
+  #releaseAll: PagePinner["releaseAll"];
   /** Takes over where huge pages cannot hold something, unless they were asked for. */
-  #second: Pinner | undefined;
+  #second: PagePinner | undefined;
   readonly #blocks: HugeBlocks;
   readonly #live = new Set<Pin>();
   #mechanism: PinMechanism;
@@ -78,7 +79,11 @@ export class Pins {
       this.#pinner =
         pinner ?? ((address, lengthBytes) => this.#blocks.hold(address - Number(memory.baseAddress), lengthBytes));
       this.#second = mechanism === undefined ? pageLocker() : undefined;
-    } else this.#pinner = pinner ?? PAGE_PINNERS[this.#mechanism]();
+    } else {
+      const chosen: PagePinner = pinner ? { pinner } : PAGE_PINNERS[this.#mechanism]();
+      this.#pinner = chosen.pinner;
+      this.#releaseAll = chosen.releaseAll;
+    }
   }
 
   /** How many pins there are. */
@@ -124,7 +129,14 @@ export class Pins {
 
   /** Ends every pin. */
   releaseAll(): void {
-    for (const pin of this.#live) pin.release();
+    const live = [...this.#live];
+    if (!this.#releaseAll) for (const pin of live) pin.release();
+    this.#live.clear();
+    this.#releaseAll?.(live.map((pin) => this.#rangeOf(pin)));
+  }
+
+  #rangeOf({ guestPtr, lengthBytes }: Pin): MemoryRange {
+    return { virtualAddress: this.#memory.baseAddress + BigInt(guestPtr), lengthBytes };
   }
 
   /** The parts of a range that are pinned one after another. */
@@ -160,9 +172,10 @@ export class Pins {
         return this.#pinner(address, lengthBytes);
       } catch (error) {
         if (!this.#second) throw error;
-        const release = this.#second(address, lengthBytes);
+        const release = this.#second.pinner(address, lengthBytes);
         // For good: a block that moves to a huge page later would take the pages along that are locked now.
-        this.#pinner = this.#second;
+        this.#pinner = this.#second.pinner;
+        this.#releaseAll = this.#second.releaseAll;
         this.#second = undefined;
         this.#mechanism = "mlock";
         return release;
@@ -209,7 +222,7 @@ function tryMechanism(mechanism: PinMechanism): string | undefined {
     if (mechanism === "hugetlb") createHugeFile(lengthBytes).close();
     else {
       address = map(lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-      PAGE_PINNERS[mechanism]()(address, lengthBytes)();
+      PAGE_PINNERS[mechanism]().pinner(address, lengthBytes)();
     }
     return undefined;
   } catch (error) {
@@ -219,16 +232,31 @@ function tryMechanism(mechanism: PinMechanism): string | undefined {
   }
 }
 
+/** A pinner, and what ends all its pins faster than one after another. */
+interface PagePinner {
+  readonly pinner: Pinner;
+  readonly releaseAll?: (live: Iterable<MemoryRange>) => void;
+}
+
 const PAGE_PINNERS = {
-  io_uring: () => registerBuffer,
-  af_xdp: () => registerPacketMemory,
+  io_uring: () => bufferPinner(),
+  af_xdp: () => ({ pinner: registerPacketMemory }),
   mlock: () => pageLocker(),
-} satisfies Partial<Record<PinMechanism, () => Pinner>>;
+} satisfies Partial<Record<PinMechanism, () => PagePinner>>;
+
+function bufferPinner(): PagePinner {
+  const pins = new BufferPins();
+  return { pinner: (address, lengthBytes) => pins.pin(address, lengthBytes), releaseAll: () => pins.releaseAll() };
+}
 
 /** Locks pages. The kernel does not count locks, so that is done here. */
-function pageLocker(): Pinner {
+function pageLocker(): PagePinner {
   const locks = new Map<number, number>();
-  return (address, lengthBytes) => {
+  const releaseAll = (live: Iterable<MemoryRange>) => {
+    for (const { virtualAddress, lengthBytes } of live) unlockPages(Number(virtualAddress), lengthBytes);
+    locks.clear();
+  };
+  const pinner: Pinner = (address, lengthBytes) => {
     lockPages(address, lengthBytes);
     const pages = Array.from({ length: lengthBytes / pageSizeBytes }, (_, index) => address + index * pageSizeBytes);
     for (const page of pages) locks.set(page, (locks.get(page) ?? 0) + 1);
@@ -243,4 +271,5 @@ function pageLocker(): Pinner {
       }
     };
   };
+  return { pinner, releaseAll };
 }
