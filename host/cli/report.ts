@@ -18,8 +18,7 @@ export function progress(message: string): void {
 export function reportError(error: unknown, withStack: boolean): void {
   if (error instanceof AxiscriptError) {
     if (error.code === "ERR_AXI_BROKEN_PIPE") return;
-    if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY)
-      writeStderr("\n");
+    if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY) writeStderr("\n");
     writeStderr(`${error.code}: ${error.message}\n${formatStack(error.scriptStack)}`);
     if (withStack) writeStderr(`${error.stack}\n`);
     return;

@@ -100,7 +100,7 @@ export interface SeenGate {
   readonly windows: ReadonlyMap<number, SeenWindow>;
 }
 
-/** Told what is open in a slot of the gate now; `undefined`: nothing any more. */
+/** Told what is open in a slot of the gate now; `undefined`: nothing any more. May throw, to stop the script. */
 export type WindowListener = (slot: number, window: SeenWindow | undefined) => void;
 
 /** The gate's functions in the form in which a script imports them. */
@@ -136,7 +136,12 @@ function reserveMemory(): WebAssembly.Memory {
 /** The slots of another thread's gate, in which nothing is to be opened any more. */
 function seenSlots({ windows }: SeenGate): Slot[] {
   const count = Math.max(-1, ...windows.keys()) + 1;
-  return Array.from({ length: count }, (_, index) => ({ offset: 0, mappedBytes: 0, uses: 0, open: windows.get(index) }));
+  return Array.from({ length: count }, (_, index) => ({
+    offset: 0,
+    mappedBytes: 0,
+    uses: 0,
+    open: windows.get(index),
+  }));
 }
 
 /** Has the kernel give the memory small pages: of each of its tables some bytes are used, as a rule. */
@@ -218,6 +223,12 @@ export class Gate {
    * @throws AxiscriptError ERR_AXI_TOO_MANY_WINDOWS, ERR_AXI_DEVICE_ACCESS, ERR_AXI_WRONG_DEVICE, ERR_AXI_DESCRIPTION
    */
   open(window: DeviceWindow): number {
+    const open = this.#open(window);
+    this.#tell(open);
+    return open.id;
+  }
+
+  #open(window: DeviceWindow): OpenWindow {
     const { deviceName, fd, startBytes, lengthBytes } = window;
     const mappedBytes = Math.ceil((startBytes + lengthBytes) / pageSizeBytes) * pageSizeBytes;
     try {
@@ -239,10 +250,10 @@ export class Gate {
         throw error;
       }
       const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
-      slot.open = { ...window, id, start, idle: [] };
+      const open: OpenWindow = { ...window, id, start, idle: [] };
+      slot.open = open;
       this.#table.set([start, lengthBytes / 4, id, 0], (index * WINDOW_ENTRY.bytes) / 4);
-      this.#tell(slot.open);
-      return id;
+      return open;
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -481,8 +492,8 @@ export class Gate {
 
   #tell(open: OpenWindow): void {
     // A function is no data.
-    const { interrupt: _, ...seen } = open;
-    this.#onWindow(open.id & SLOT_MASK, seen);
+    const data = Object.entries(open).filter(([name]) => name !== "interrupt");
+    this.#onWindow(open.id & SLOT_MASK, Object.fromEntries(data) as unknown as SeenWindow);
   }
 
   #find(window: number): OpenWindow | undefined {

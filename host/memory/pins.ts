@@ -11,6 +11,7 @@ import {
   PROT_WRITE,
   unlockPages,
   unmap,
+  viewMemory,
 } from "../native/libc";
 import { registerPacketMemory } from "../native/xdp";
 import { createHugeFile, hugePageBytes } from "./huge-pages";
@@ -201,6 +202,13 @@ export class Pins {
     );
   }
 }
+
+/** Touches the pages, as a pin does, and pins nothing; for harnesses that show what happens then. */
+export const touchOnly: Pinner = (address, lengthBytes) => {
+  const bytes = viewMemory(address, lengthBytes);
+  for (let at = 0; at < lengthBytes; at += pageSizeBytes) bytes[at] = bytes[at] ?? 0;
+  return () => {};
+};
 
 /** What each mechanism answers when it is tried on a page. */
 export function tryPinMechanisms(): PinMechanismState[] {

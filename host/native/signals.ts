@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { monotonicMs } from "../clock";
-import { recorderAddress, recordedSignals, forwardRecorded } from "./signal-recorder";
+import { recordedSignals, recorderAddress } from "./signal-recorder";
 import { signalAction } from "./libc";
 
 /** Signals by which a person or a system asks a process to end. */
@@ -23,12 +23,6 @@ export interface SignalRecording {
   arrived(): TerminationSignal | undefined;
   /** Whether one came again since, a while after the first was seen: a person insists. */
   again(): boolean;
-  /**
-   * Lets the signals also interrupt a running script: `vm.Script` with `breakOnSigint` installs a handler for SIGINT
-   * that stops even WebAssembly that spins, and the recorder calls it for each of them. To be called inside the
-   * interruptible call, when that handler is in place.
-   */
-  interrupt(): void;
   /** Gives the signals their former effect. */
   end(): void;
 }
@@ -55,12 +49,11 @@ function look(): void {
  */
 export function recordSignals(): SignalRecording {
   // Signals are the process's, and a worker's threads end in any order: only the main thread handles them.
-  if (!isMainThread) return { arrived: () => undefined, again: () => false, interrupt: () => {}, end: () => {} };
+  if (!isMainThread) return { arrived: () => undefined, again: () => false, end: () => {} };
   if (recordings++ === 0) {
     recordedSignals.fill(0);
     first = undefined;
     cameAgain = false;
-    forwardRecorded(undefined);
   }
   const action = actionOf(recorderAddress);
   const saved = TERMINATION_SIGNALS.map((name) => ({ name, old: readAction(name) })).filter(
@@ -76,13 +69,8 @@ export function recordSignals(): SignalRecording {
       look();
       return cameAgain;
     },
-    interrupt: () => {
-      forwardRecorded(handlerOf(readAction("SIGINT")));
-      setAction("SIGINT", saved.some(({ name }) => name === "SIGINT") ? action : actionOf(SIG_IGN));
-    },
     end: () => {
       recordings--;
-      forwardRecorded(undefined);
       for (const { name, old } of saved) setAction(name, old);
     },
   };

@@ -66,13 +66,14 @@ function functionLoopsRoundBulk(reader: BinaryReader): boolean {
   });
   /** Whether each open block is in a loop, or is one. */
   const inLoop: boolean[] = [];
+  const isInLoop = () => inLoop[inLoop.length - 1] ?? false;
   let found = false;
   while (!found && reader.position < end) {
     const opcode = reader.byte();
     if (opcode === BLOCK || opcode === LOOP || opcode === IF) {
-      inLoop.push(opcode === LOOP || inLoop.at(-1) === true);
+      inLoop.push(opcode === LOOP || isInLoop());
     } else if (opcode === END) inLoop.pop();
-    found = skipImmediates(reader, opcode) && inLoop.at(-1) === true;
+    found = skipImmediates(reader, opcode) && isInLoop();
   }
   reader.position = end;
   return found;

@@ -1,10 +1,10 @@
 import { monotonicMs } from "../clock";
 import { type CompileOptions } from "./compile";
 import { compileScriptBeside } from "./compile-thread";
-import { loadModuleBeside } from "./module";
-import type { RunLimits, RunResult } from "./run";
+import { loadModule, loadModuleBeside } from "./module";
+import type { RunLimits, RunResult, ScriptIdentity } from "./run";
 import type { CompiledScript } from "./script";
-import type { RunJob } from "./script-thread";
+import type { PlannedRun } from "./script-thread";
 import { aborted, after, type RunHooks, ScriptThreads } from "./script-threads";
 import { timedOut } from "./time-limit";
 import { scriptError } from "./traps";
@@ -36,7 +36,7 @@ export function createThreads(): ScriptThreads {
 export async function run(
   threads: ScriptThreads,
   script: CompiledScript,
-  job: Pick<RunJob, "board" | "streams" | "settings">,
+  job: Pick<PlannedRun, "board" | "streams" | "settings">,
   { timeoutMs, maxMemoryBytes }: RunLimits,
   hooks: RunHooks,
 ): Promise<RunResult> {
@@ -45,11 +45,34 @@ export async function run(
   const loaded = await unlessStopped(loading, hooks.signal, timeoutMs);
   const leftMs = timeoutMs === undefined ? undefined : Math.max(timeoutMs - (monotonicMs() - begun), 1);
   try {
-    const wasm = job.settings.audit === undefined ? new Uint8Array() : script.wasm;
-    return await threads.run({ ...job, script: loaded, identity: { path: script.path, wasm }, timeoutMs, leftMs }, hooks);
+    return await threads.run(
+      { ...job, script: loaded, identity: identityOf(script, job.settings), timeoutMs, leftMs },
+      hooks,
+    );
   } catch (error) {
     throw scriptError(error, script, loaded.shiftBytes);
   }
+}
+
+/** As {@link run}, while the calling thread waits; V8 compiles on that thread, and does not heed the time limit. */
+export function runSync(
+  threads: ScriptThreads,
+  script: CompiledScript,
+  job: Pick<PlannedRun, "board" | "streams" | "settings">,
+  { timeoutMs, maxMemoryBytes }: RunLimits,
+  onNote: (message: string) => void,
+): RunResult {
+  const loaded = loadModule(script, maxMemoryBytes);
+  const identity = identityOf(script, job.settings);
+  try {
+    return threads.runSync({ ...job, script: loaded, identity, timeoutMs, leftMs: timeoutMs }, onNote);
+  } catch (error) {
+    throw scriptError(error, script, loaded.shiftBytes);
+  }
+}
+
+function identityOf({ path, wasm }: CompiledScript, { audit }: PlannedRun["settings"]): ScriptIdentity {
+  return { path, wasm: audit === undefined ? new Uint8Array() : wasm };
 }
 
 /** What a promise gives, or the error of a signal or time limit that comes first. Nothing else is stopped. */

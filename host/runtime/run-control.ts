@@ -1,3 +1,5 @@
+import { existsSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import type { MemoryRange } from "../memory/linear-memory";
 import type { IsolateAddress } from "../native/isolate";
 import { ThreadStart } from "../thread-start";
@@ -7,13 +9,15 @@ const STATE = 0;
 const ENDED = 1;
 const NOTES = 2;
 const STARTED = 3;
-const WORDS_BYTES = 16;
+const MESSAGES = 4;
+const WORDS_BYTES = 24;
 /** Who gives back what the script holds: its own thread, or, where that does not get to it, the one that asked for the run. */
 const END = { none: 0, done: 1, begun: 2, takenOver: 3 } as const;
 const ISOLATE = 0;
 const MEMORY_ADDRESS = 1;
 const MEMORY_BYTES = 2;
-const NUMBERS_BYTES = 24;
+const THREAD = 3;
+const NUMBERS_BYTES = 32;
 
 /** How many notes may be under way: a script that writes without end must not fill the other thread's queue. */
 const MOST_NOTES = 64;
@@ -22,7 +26,8 @@ const MOST_NOTES = 64;
  * What the thread that runs a script and the one that asked for it share, for one run.
  *
  * ```
- *   state │ ended │ notes under way │ started │ isolate: f64 │ { virtual address: f64, length: f64 } of the memory
+ *   state │ ended │ notes under way │ started │ messages │ - │
+ *   isolate: f64 │ { virtual address: f64, length: f64 } of the memory │ number of the thread: f64
  * ```
  */
 export class RunControl {
@@ -94,11 +99,39 @@ export class RunControl {
     return Atomics.exchange(this.#words, ENDED, END.takenOver) !== END.done;
   }
 
+  /** Sets which of the process's threads runs the script: the calling one. */
+  noteThread(): void {
+    this.#numbers[THREAD] = Number(basename(readlinkSync("/proc/thread-self")));
+  }
+
+  /** Whether the thread that runs the script is there; true before it said which it is. */
+  isThreadAlive(): boolean {
+    const thread = this.#numbers[THREAD] ?? 0;
+    return thread === 0 || existsSync(`/proc/self/task/${thread}`);
+  }
+
+  /** Wakes who is in {@link awaitMessage}. */
+  messageSent(): void {
+    Atomics.store(this.#words, MESSAGES, 1);
+    Atomics.notify(this.#words, MESSAGES);
+  }
+
+  /** Blocks until a message was sent since the last call, for a while; whether one was. */
+  awaitMessage(timeoutMs: number): boolean {
+    Atomics.wait(this.#words, MESSAGES, 0, timeoutMs);
+    return Atomics.exchange(this.#words, MESSAGES, 0) === 1;
+  }
+
   /** Counts a note that is to be sent; false while too many are under way. */
   tryNote(): boolean {
     if (Atomics.add(this.#words, NOTES, 1) < MOST_NOTES) return true;
     this.noteArrived();
     return false;
+  }
+
+  /** How many notes were sent that did not arrive yet. */
+  get notesUnderWay(): number {
+    return Atomics.load(this.#words, NOTES);
   }
 
   noteArrived(): void {

@@ -5,17 +5,15 @@ import { checkWaitsWith } from "../devices/wait";
 import { Gate, type WindowListener } from "../gate/gate";
 import { DeviceMemory, type KeptMemory, type MemoryObserver } from "../memory/device-memory";
 import { LinearMemory, type MemoryRange } from "../memory/linear-memory";
-import type { PinMechanism, Pinner } from "../memory/pins";
+import { type PinMechanism, touchOnly } from "../memory/pins";
 import { MEMORY_IMPORT } from "./abi";
 import { hostFunctions } from "./host-functions";
-import { loadModule, type ScriptModule } from "./module";
+import type { ScriptModule } from "./module";
 import { OutputLimit } from "./output-limit";
 import { createPermissions, type PermissionOptions, type RunPermissions } from "./permissions";
 import { type HostFunction, RunGuard, ScriptExit } from "./run-guard";
 import type { CompiledScript } from "./script";
-import { scriptError } from "./traps";
 import { createWasi, type ScriptWasi, type WasiOptions } from "./wasi";
-import { callInterruptibly } from "./watchdog";
 
 const STACK_FRAMES = 100;
 /** How long the end of a run waits for devices to finish what they are doing. */
@@ -37,8 +35,8 @@ export interface Board extends MemoryObserver {
 export interface RunSettings {
   /** The pin mechanism to use; absent: the best that this process may use. */
   readonly pinMechanism?: PinMechanism;
-  /** In place of the mechanism's own; for harnesses. */
-  readonly pinner?: Pinner;
+  /** Pins nothing; for harnesses that show what happens then. */
+  readonly unpinned?: boolean;
   /** What the script may do; absent: what the board allows by itself. */
   readonly permissions?: PermissionOptions;
   /** File to which the use of permissions is appended. */
@@ -198,8 +196,11 @@ export class ScriptRun {
   }
 
   #openDeviceMemory(): DeviceMemory {
-    const { pinMechanism, pinner } = this.#settings;
-    const pinning = { ...(pinMechanism && { mechanism: pinMechanism }), ...(pinner && { pinner }) };
+    const { pinMechanism, unpinned } = this.#settings;
+    const pinning = {
+      ...(pinMechanism && { mechanism: pinMechanism }),
+      ...(unpinned === true && { pinner: touchOnly }),
+    };
     const { sysroot, addressNote } = this.#board;
     const gate = this.#gate;
     const bounds = { observer: this.#board, grants: gate.granted, activeDevices: () => gate.activeDevices() };
@@ -237,29 +238,6 @@ function openWasi(options: WasiOptions & { readonly permissions: RunPermissions 
   } catch (error) {
     options.permissions.close();
     throw error;
-  }
-}
-
-/**
- * Runs a script once, from linking to clean-up, on the calling thread.
- *
- * @throws AxiscriptError whatever ended the script, with its place in the source; ERR_AXI_USAGE, ERR_AXI_IO for
- *   permissions that cannot be set up
- */
-export function runScript(
-  script: CompiledScript,
-  board: Board,
-  streams: RunStreams,
-  { timeoutMs, maxMemoryBytes, ...settings }: RunSettings & RunLimits,
-): RunResult {
-  const loaded = loadModule(script, maxMemoryBytes);
-  const run = new ScriptRun(loaded, script, board, streams, settings);
-  try {
-    return run.execute((body) => callInterruptibly(body, timeoutMs));
-  } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
-  } finally {
-    run.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf } from "../errors";
 import { Gate, type SeenWindow } from "../gate/gate";
 import { terminateExecution } from "../native/isolate";
@@ -20,10 +20,15 @@ export interface RunJob {
   /** The time limit, and what is left of it when the script begins. */
   readonly timeoutMs: number | undefined;
   readonly leftMs: number | undefined;
-  readonly settings: Omit<RunSettings, "note" | "pinner">;
+  readonly settings: Omit<RunSettings, "note">;
   /** Buffer of the {@link RunControl}. */
   readonly control: SharedArrayBuffer;
+  /** Where to tell what there is to tell; absent: to the event loop of the thread that started this one. */
+  readonly port: MessagePort | undefined;
 }
+
+/** A run before it is handed to a thread. */
+export type PlannedRun = Omit<RunJob, "control" | "port">;
 
 /** What a thread is told. `cleanUp`: a script was stopped; its thread gets to this when the script is cut off. */
 export type ToThread = { readonly type: "run"; readonly job: RunJob } | { readonly type: "cleanUp" };
@@ -50,6 +55,8 @@ const STACK_MEGABYTES = 4;
  */
 const STUCK_IN_SCRIPT_MS = 100;
 const STUCK_IN_HOST_MS = 2000;
+/** How often a thread that waits for a script looks whether to stop it. */
+const LOOK_INTERVAL_MS = 10;
 
 /** Who is told what. */
 export interface RunListeners {
@@ -122,17 +129,50 @@ export class ScriptThread {
    *
    * @throws whatever ended the script; {@link stop}: ERR_AXI_ABORTED, when all is given back that the script held
    */
-  run(job: Omit<RunJob, "control">, listeners: RunListeners): Promise<RunResult> {
+  run(planned: PlannedRun, listeners: RunListeners): Promise<RunResult> {
+    return new Promise((resolve, reject) => this.#start(planned, { ...listeners, resolve, reject }));
+  }
+
+  /**
+   * As {@link run}, while the calling thread waits.
+   *
+   * @param look called every few milliseconds; may {@link stop} the script
+   */
+  runSync(planned: PlannedRun, listeners: RunListeners, look: () => void): RunResult {
+    const { port1: port, port2 } = new MessageChannel();
+    let end: { readonly result: RunResult } | { readonly error: unknown } | undefined;
+    const resolve = (result: RunResult) => {
+      end = { result };
+    };
+    const reject = (error: unknown) => {
+      end = { error };
+    };
+    const control = this.#start(planned, { ...listeners, resolve, reject }, port2);
+    while (!end) {
+      const received = receiveMessageOnPort(port) as { readonly message: FromThread } | undefined;
+      if (received) this.#receive(received.message);
+      else if (!control.awaitMessage(LOOK_INTERVAL_MS) && !control.isThreadAlive()) this.#lose();
+      look();
+    }
+    port.close();
+    if ("error" in end) throw end.error;
+    return end.result;
+  }
+
+  #start(
+    planned: PlannedRun,
+    listeners: RunListeners & Pick<CurrentRun, "resolve" | "reject">,
+    port?: MessagePort,
+  ): RunControl {
     const control = new RunControl();
-    const whole = { ...job, control: control.buffer };
-    return new Promise((resolve, reject) => {
-      this.#current = { ...listeners, job: whole, control, windows: new Map(), resolve, reject };
-      this.#worker.ref();
-      // Before the listener that ends a board.
-      if (running.size === 0) process.prependListener("exit", stopAll);
-      running.add(this);
-      this.#send({ type: "run", job: whole });
-    });
+    const job = { ...planned, control: control.buffer, port };
+    this.#current = { ...listeners, job, control, windows: new Map() };
+    this.#worker.ref();
+    // Before the listener that ends a board.
+    if (running.size === 0) process.prependListener("exit", stopAll);
+    running.add(this);
+    this.#worker.postMessage({ type: "run", job } satisfies ToThread, port ? [port] : []);
+    return control;
   }
 
   /** Stops the script that runs, if there is one. Returns at once. */
@@ -141,7 +181,7 @@ export class ScriptThread {
     const { control } = this.#current;
     const isInScript = askToStop(control.state);
     if (isInScript) terminateExecution(control.isolate);
-    this.#send({ type: "cleanUp" });
+    this.#worker.postMessage({ type: "cleanUp" } satisfies ToThread);
     this.#current.stuckTimer ??= setTimeout(
       this.#current.onStuck,
       isInScript ? STUCK_IN_SCRIPT_MS : STUCK_IN_HOST_MS,
@@ -181,8 +221,8 @@ export class ScriptThread {
         else current.windows.delete(message.slot);
         break;
       case "note":
-        current.control.noteArrived();
         this.#tell(current, message.message);
+        current.control.noteArrived();
         break;
       case "done":
         this.#end(current, message);
@@ -232,10 +272,6 @@ export class ScriptThread {
         },
       ),
     );
-  }
-
-  #send(message: ToThread): void {
-    this.#worker.postMessage(message);
   }
 }
 
