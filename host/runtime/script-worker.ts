@@ -84,6 +84,10 @@ class ScriptWorker {
 
   #note(message: string): void {
     this.#tell({ type: "note", message });
+    const control = this.#control;
+    // Who waits for the script hears of it at the moment at which it is said.
+    if (this.#guard && control && this.#told !== this.#port)
+      waitUntil(() => control.notesUnderWay === 0, NOTE_TIMEOUT_MS);
   }
 
   /** Sends what a script can make the host say as often as it likes. */
@@ -92,9 +96,6 @@ class ScriptWorker {
     // What the clean-up has to say waits for nobody.
     if (this.#guard && control) waitUntil(() => control.tryNote(), NOTE_TIMEOUT_MS);
     this.#send(message);
-    // Who waits for the script hears of it at the moment at which it is said.
-    if (this.#guard && control && this.#told !== this.#port)
-      waitUntil(() => control.notesUnderWay === 0, NOTE_TIMEOUT_MS);
   }
 
   #send(message: FromThread): void {
