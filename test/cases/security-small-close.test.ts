@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { GATE_MEMORY_PAGES } from "../../host/gate/layout";
 import { GrantedMemory } from "../../host/gate/granted-memory";
+import { ScatterGatherList } from "../../host/memory/scatter-gather";
 import { axiscript } from "../support/cli";
 import { temporaryFile } from "../support/temporary";
 
@@ -46,6 +47,10 @@ test("is stopped by a signal: exit code 130", async () => {
 
 test("takes all grants back at once, whatever they are", () => {
   const table = new GrantedMemory(new ArrayBuffer(GATE_MEMORY_PAGES * 65536));
+  for (let frame = 1; frame < 100; frame += 2) {
+    table.grant(ScatterGatherList.ofOneRun({ virtualAddress: 0n, lengthBytes: 4096 }, frame), "both");
+  }
+  assert.is(table.length, 50);
   table.revokeAll();
   assert.is(table.length, 0);
 });
