@@ -2,7 +2,11 @@ import { join } from "node:path";
 import { buildSync } from "esbuild";
 
 /** The programs that every `axiscript run` starts, and what each begins with. */
-const PROGRAMS = { "cli/main": "cli/entry.js", "board/worker": "board/entry.js" } as const;
+const PROGRAMS = {
+  "cli/main": "cli/entry.js",
+  "board/worker": "board/entry.js",
+  "runtime/worker": "runtime/script-worker.js",
+} as const;
 
 /**
  * Puts each of the programs, as the TypeScript compiler left it, into one file with all modules of the host that it
@@ -16,6 +20,7 @@ export function bundlePrograms(): void {
     entryPoints: Object.entries(PROGRAMS).map(([out, entry]) => ({ out, in: join(__dirname, entry) })),
     outdir: __dirname,
     bundle: true,
+    minifyWhitespace: true,
     packages: "external",
     platform: "node",
     target: "node20.19",

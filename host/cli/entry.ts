@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { withCause } from "../errors";
 import { withInstallation } from "../runtime/installation";
-import { prepareVirtualBoard } from "../runtime/prepare";
+import { prepareScriptThread, prepareVirtualBoard } from "../runtime/prepare";
+import { end } from "./end";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";
 
@@ -11,15 +12,16 @@ async function main(argv: readonly string[]): Promise<void> {
   // What is said on a stream that takes nothing is lost; what became of the script is not.
   process.stderr.on("error", () => {});
   try {
-    // A function of the library, from a file of its own: it is of use only before the rest is loaded.
+    // Functions of the library, from a file of their own: they are of use only before the rest is loaded.
     if (usesVirtualBoard(argv)) prepareVirtualBoard();
+    if (argv[0] === "run") prepareScriptThread();
     const { parse } = require("./commands") as typeof import("./commands");
     const command = parse(argv);
-    process.exitCode = await command();
+    await end(await command());
   } catch (thrown) {
     const error = withInstallation(withCause(thrown));
     reportError(error, withStack);
-    process.exitCode = exitCodeOf(error);
+    await end(exitCodeOf(error), error);
   }
 }
 

@@ -1,8 +1,9 @@
 import { AxiscriptError, InterruptedError, type SourcePosition } from "../errors";
+import { writeStderr } from "./stderr";
 
 /** One line of axiscript's own on stderr; stdout is the script's. */
 export function note(message: string): void {
-  process.stderr.write(`axiscript: ${message}\n`);
+  writeStderr(`axiscript: ${message}\n`);
 }
 
 /** One line that says what is going on, only where a person is watching. */
@@ -17,14 +18,13 @@ export function progress(message: string): void {
 export function reportError(error: unknown, withStack: boolean): void {
   if (error instanceof AxiscriptError) {
     if (error.code === "ERR_AXI_BROKEN_PIPE") return;
-    if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY)
-      process.stderr.write("\n");
-    process.stderr.write(`${error.code}: ${error.message}\n${formatStack(error.scriptStack)}`);
-    if (withStack) process.stderr.write(`${error.stack}\n`);
+    if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY) writeStderr("\n");
+    writeStderr(`${error.code}: ${error.message}\n${formatStack(error.scriptStack)}`);
+    if (withStack) writeStderr(`${error.stack}\n`);
     return;
   }
   const detail = error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`axiscript failed in a way that it should not; please report this:\n${detail}\n`);
+  writeStderr(`axiscript failed in a way that it should not; please report this:\n${detail}\n`);
 }
 
 /** One line a frame; a frame that repeats itself is counted. */

@@ -1,17 +1,18 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
 import {
   compileScript,
-  createRuntime,
-  holdTermination,
   loadProfile,
   type PermissionOptions,
   PIN_MECHANISMS,
   type Runtime,
+  type RuntimeOptions,
 } from "../index";
+import { createRuntimeWith } from "../runtime/runtime";
 import { BOARD_OPTIONS, boardOptions } from "./board-options";
 import { parseDuration } from "./duration";
 import { COMPILE_OPTIONS, compileOptions, PERMISSION_GROUP } from "./options";
 import { note } from "./report";
+import { Stopping } from "./stopping";
 
 export const RUN_OPTIONS = {
   board: {
@@ -78,20 +79,22 @@ export async function run(
   const permissions = profile === undefined ? permissionFlags : { ...permissionFlags, profile: loadProfile(profile) };
   const virtualBoard = boardOptions(flags);
   const compiled = await compileScript(script, compileOptions(flags));
-  const termination = holdTermination();
+  const stopping = new Stopping(timeoutMs);
   let runtime: Runtime | undefined;
   try {
-    runtime = await createRuntime({
+    const options: RuntimeOptions = {
       board: board === undefined ? "auto" : board === "linux" ? "linux" : "virtual",
       ...(sysroot === undefined ? {} : { sysroot }),
       ...virtualBoard,
       ...(flags.devices === undefined ? {} : { deviceDirectories: flags.devices }),
       ...(flags.pin === undefined ? {} : { pinMechanism: flags.pin }),
-    });
+    };
+    runtime = await createRuntimeWith(options, { onStuck: () => stopping.giveUp() });
     if (board === undefined) note(describeChoice(runtime, sysroot));
-    termination.check();
+    stopping.check();
     const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
-    const result = runtime.runSync(compiled, {
+    const running = runtime.run(compiled, {
+      signal: stopping.signal,
       args,
       env,
       onNote: note,
@@ -101,10 +104,11 @@ export async function run(
       ...(permissions && { permissions }),
       ...(audit === undefined ? {} : { audit }),
     });
-    return result.exitCode;
+    return (await stopping.orGivenUp(running)).exitCode;
   } finally {
-    // Termination stays held, so that a signal that is sent again does not cut off what is left to be said.
-    await runtime?.close();
+    // What does not end is left to the end of the program.
+    if (!stopping.isGivenUp) await runtime?.close();
+    stopping.end();
   }
 }
 

@@ -85,6 +85,19 @@ export interface DeviceWindow {
   readonly interrupt?: () => UioInterrupt;
 }
 
+/** An open window as plain data: what another thread needs to bring its device to rest. */
+export type SeenWindow = Omit<OpenWindow, "interrupt" | "unchecked">;
+
+/** A gate as another thread sees it: its memory, which both share, and what is open in it. */
+export interface SeenGate {
+  readonly memory: WebAssembly.Memory;
+  /** By slot. */
+  readonly windows: ReadonlyMap<number, SeenWindow>;
+}
+
+/** Told what is open in a slot of the gate now; `undefined`: nothing any more. May throw, to stop the script. */
+export type WindowListener = (slot: number, window: SeenWindow | undefined) => void;
+
 /** The gate's functions in the form in which a script imports them. */
 export interface GateExports {
   readonly read32: (window: number, offset: number) => number;
@@ -102,6 +115,18 @@ interface HostExports {
 }
 
 let compiled: WebAssembly.Module | undefined;
+
+/** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
+function reserveMemory(): WebAssembly.Memory {
+  try {
+    const memory = new WebAssembly.Memory(GATE_MEMORY);
+    keepSparse(memory);
+    return memory;
+  } catch (cause) {
+    const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
+    throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
+  }
+}
 
 /** Has the kernel give the memory small pages: of each of its tables some bytes are used, as a rule. */
 function keepSparse({ buffer }: WebAssembly.Memory): void {
@@ -136,18 +161,17 @@ export class Gate {
   #lastRoundAt = 0;
   #polledMs = 0;
   #refusal: AxiscriptError | undefined;
+  #onWindow: WindowListener = () => {};
 
-  /** @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY */
-  constructor() {
-    try {
-      this.#memory = new WebAssembly.Memory(GATE_MEMORY);
-    } catch (cause) {
-      const message = `Cannot reserve addresses for device registers: ${messageOf(cause)}. Is the address space limited (ulimit -v)?`;
-      throw new AxiscriptError("ERR_AXI_OUT_OF_MEMORY", message, { cause });
-    }
-    keepSparse(this.#memory);
+  /**
+   * @param seen another thread's gate, whose devices are to be brought to rest; absent: a new one
+   * @throws AxiscriptError ERR_AXI_OUT_OF_MEMORY
+   */
+  constructor(seen?: SeenGate) {
+    this.#memory = seen?.memory ?? reserveMemory();
     this.#table = new Int32Array(this.#memory.buffer, 0, (WINDOW_COUNT * WINDOW_ENTRY.bytes) / 4);
-    for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
+    if (seen) this.#see(seen);
+    else for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
     this.granted = new GrantedMemory(this.#memory.buffer);
     compiled ??= new WebAssembly.Module(readFileSync(gateModulePath(process.arch === "arm64" ? "arm64" : "x64")));
     const instance = new WebAssembly.Instance(compiled, {
@@ -165,6 +189,12 @@ export class Gate {
     this.#host = { deviceLoad, deviceStore, isIdle };
   }
 
+  /** For another thread, with what the listener is told from now on. */
+  shareWith(listener: WindowListener): WebAssembly.Memory {
+    this.#onWindow = listener;
+    return this.#memory;
+  }
+
   /** Why the gate was shut, if it was. */
   get refusal(): AxiscriptError | undefined {
     return this.#refusal;
@@ -178,6 +208,21 @@ export class Gate {
    * @throws AxiscriptError ERR_AXI_TOO_MANY_WINDOWS, ERR_AXI_DEVICE_ACCESS, ERR_AXI_WRONG_DEVICE, ERR_AXI_DESCRIPTION
    */
   open(window: DeviceWindow): number {
+    const open = this.#open(window);
+    this.#tell(open);
+    return open.id;
+  }
+
+  /** Takes over the slots of another thread's gate, in which nothing is to be opened any more. */
+  #see({ windows }: SeenGate): void {
+    for (let index = 0; index <= Math.max(-1, ...windows.keys()); index++) {
+      const window = windows.get(index);
+      const open = window && { ...window, unchecked: this.#uncheckedOf(window, index, window.start) };
+      this.#slots.push({ offset: 0, mappedBytes: 0, uses: 0, open });
+    }
+  }
+
+  #open(window: DeviceWindow): OpenWindow {
     const { deviceName, fd, startBytes, lengthBytes } = window;
     const mappedBytes = Math.ceil((startBytes + lengthBytes) / pageSizeBytes) * pageSizeBytes;
     try {
@@ -200,8 +245,13 @@ export class Gate {
       }
       const id = (slot.uses++ % NUMBERS_OF_A_SLOT) * WINDOW_COUNT + index;
       this.#table.set([start, lengthBytes / 4, id, WRITTEN.never], (index * WINDOW_ENTRY.bytes) / 4);
-      slot.open = { ...window, id, start, unchecked: this.#uncheckedOf(window, index, start) };
-      return id;
+      const unchecked = this.#uncheckedOf(window, index, start);
+      for (const { register, values } of (unchecked && window.description?.idle) ?? []) {
+        unchecked?.add({ offset: register.offset, values });
+      }
+      const open: OpenWindow = { ...window, id, start, unchecked };
+      slot.open = open;
+      return open;
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -209,17 +259,18 @@ export class Gate {
   }
 
   /** How a device shows that it is idle whose transfers are not checked; `undefined` if they are. */
-  #uncheckedOf({ description }: DeviceWindow, index: number, start: number): UncheckedDevice | undefined {
+  #uncheckedOf(
+    { description }: Pick<DeviceWindow, "description">,
+    index: number,
+    start: number,
+  ): UncheckedDevice | undefined {
     if (description && description.dma !== "unchecked") return undefined;
     const place = {
       ...{ buffer: this.#memory.buffer, index, start },
       isIdle: () => this.#isIdle(index),
       sleep: (ms: number) => void Atomics.wait(this.#sleeper, 0, 0, ms),
     };
-    return new UncheckedDevice(
-      place,
-      description?.idle.map(({ register, values }) => ({ offset: register.offset, values })),
-    );
+    return new UncheckedDevice(place);
   }
 
   #map(offset: number, mappedBytes: number, { fd, fileOffset, registersFile }: DeviceWindow): void {
@@ -448,6 +499,13 @@ export class Gate {
     removeOverlay(this.#memory, slot.offset, slot.mappedBytes);
     slot.open = undefined;
     closeSync(fd);
+    this.#onWindow(id & SLOT_MASK, undefined);
+  }
+
+  #tell(open: OpenWindow): void {
+    // Functions are no data.
+    const data = Object.entries(open).filter(([name]) => name !== "interrupt" && name !== "unchecked");
+    this.#onWindow(open.id & SLOT_MASK, Object.fromEntries(data) as unknown as SeenWindow);
   }
 
   #find(window: number): OpenWindow | undefined {

@@ -63,6 +63,11 @@ export class GrantedMemory implements GrantRegister {
     this.#pieces -= piecesOf(segments);
   }
 
+  /** Takes back whatever was granted, also where a grant was cut short. */
+  revokeAll(): void {
+    this.#count[0] = this.#pieces = 0;
+  }
+
   /** An interval with what is granted; for messages and tests. */
   at(index: number): { start: number; end: number; reads: number; writes: number } {
     return {

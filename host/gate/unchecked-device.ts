@@ -47,20 +47,18 @@ export class UncheckedDevice {
   readonly #place: UncheckedPlace;
   readonly #program: DataView;
   readonly #entry: Int32Array;
-  #values = 0;
   #quietSince = 0;
 
-  constructor(place: UncheckedPlace, conditions: readonly IdleCondition[] = []) {
+  constructor(place: UncheckedPlace) {
     this.#place = place;
     this.#program = new DataView(place.buffer, PROGRAM.offset + place.index * PROGRAM.bytes, PROGRAM.bytes);
     this.#entry = new Int32Array(place.buffer, place.index * WINDOW_ENTRY.bytes, WINDOW_ENTRY.bytes / 4);
-    for (const condition of conditions) this.add(condition);
   }
 
   /** Adds a condition; false if there is no room for it. */
   add({ offset, values }: IdleCondition): boolean {
     if (this.#values + values.length > PROGRAM.idle.capacity) return false;
-    const program = PROGRAM.offset + this.#place.index * PROGRAM.bytes;
+    const program = this.#programStart;
     const address = this.#place.start + offset;
     let at = PROGRAM.idle.offset + this.#values * IDLE_ENTRY.bytes;
     const next = program + at + values.length * IDLE_ENTRY.bytes;
@@ -71,7 +69,6 @@ export class UncheckedDevice {
       this.#program.setUint32(at + IDLE_ENTRY.next, next, true);
       at += IDLE_ENTRY.bytes;
     }
-    this.#values += values.length;
     this.#program.setUint32(PROGRAM.channels.offset + CHANNEL_ENTRY.idle, program + PROGRAM.idle.offset, true);
     this.#program.setUint32(PROGRAM.channels.offset + CHANNEL_ENTRY.idleEnd, next, true);
     const tables = new Uint8Array(this.#place.buffer);
@@ -94,6 +91,16 @@ export class UncheckedDevice {
       this.#written = monotonicMs() - this.#quietSince < QUIET_MS ? WRITTEN.looked : WRITTEN.answered;
       this.#place.sleep(LOOK_MS);
     }
+  }
+
+  get #programStart(): number {
+    return PROGRAM.offset + this.#place.index * PROGRAM.bytes;
+  }
+
+  /** How many values conditions have: another thread may have added some. */
+  get #values(): number {
+    const end = this.#program.getUint32(PROGRAM.channels.offset + CHANNEL_ENTRY.idleEnd, true);
+    return end === 0 ? 0 : (end - this.#programStart - PROGRAM.idle.offset) / IDLE_ENTRY.bytes;
   }
 
   get #written(): number {

@@ -1,5 +1,6 @@
 import type { Sysroot } from "../devices/sysroot";
 import type { CacheMode } from "../devices/u-dma-buf";
+import { checkWait } from "../devices/wait";
 import { AxiscriptError, hex } from "../errors";
 import type { ActiveDevice } from "../gate/gate";
 import { pageSizeBytes } from "../native/libc";
@@ -36,6 +37,8 @@ export interface RegionRequest {
 export interface GrantRegister {
   grant(segments: ScatterGatherList, use: DeviceUse): void;
   revoke(segments: ScatterGatherList, use: DeviceUse): void;
+  /** Takes back whatever was granted. */
+  revokeAll(): void;
 }
 
 /** What devices may do with memory: read it, write it, or both. */
@@ -200,9 +203,12 @@ export class DeviceMemory {
     this.#verify(this.#find(region));
   }
 
-  /** As {@link verify}, for all that was handed out and not freed. */
+  /** As {@link verify}, for all that was handed out and not freed. Can be stopped, as a wait can. */
   verifyAll(): void {
-    for (const region of this.#all()) this.#verify(region);
+    for (const region of this.#all()) {
+      checkWait();
+      this.#verify(region);
+    }
   }
 
   /**
@@ -284,13 +290,18 @@ export class DeviceMemory {
    */
   close(): KeptMemory | undefined {
     const held = [...this.#all()];
-    const devices = held.length > 0 ? this.#activeDevices() : [];
+    const isHolding = held.length > 0 || this.#pins.size > 0 || this.#overlays.all().length > 0;
+    const devices = isHolding ? this.#activeDevices() : [];
     this.#pagemap.close();
     if (devices.length > 0) {
       kept.push(this.#memory, held, this.#overlays);
       return { lengthBytes: held.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), devices };
     }
-    for (const region of held) this.#release(region);
+    // First nobody may start a transfer to it any more, then it may move. All grants end at once: one by one, each would
+    // move those that lie behind it.
+    this.#grants.revokeAll();
+    this.#pins.releaseAll();
+    for (const overlay of this.#overlays.all()) this.#remove(overlay);
     this.#overlays.close();
     return undefined;
   }

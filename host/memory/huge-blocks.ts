@@ -1,3 +1,4 @@
+import { checkWait } from "../devices/wait";
 import { AxiscriptError, hex } from "../errors";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes } from "./huge-pages";
@@ -39,6 +40,7 @@ export class HugeBlocks {
    */
   vacate(guestPtr: number, lengthBytes: number, isPinned: (guestPtr: number, lengthBytes: number) => boolean): void {
     for (const block of this.#blocksOf(guestPtr, lengthBytes).filter((start) => this.#moved.has(start))) {
+      checkWait();
       if (isPinned(block, this.#blockBytes)) {
         throw new AxiscriptError(
           "ERR_AXI_BAD_ARGUMENT",

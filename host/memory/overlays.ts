@@ -1,11 +1,14 @@
 import { type CacheMode, listUDmaBufs, UDmaBuf, type UDmaBufInfo, type UDmaBufPiece } from "../devices/u-dma-buf";
 import type { Sysroot } from "../devices/sysroot";
+import { checkWait } from "../devices/wait";
 import { AxiscriptError, hex, messageOf } from "../errors";
 import { adviseMemory, MADV_COLLAPSE, MADV_DONTNEED, MADV_HUGEPAGE, pageSizeBytes } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes, hugePageState } from "./huge-pages";
 import type { LinearMemory } from "./linear-memory";
 
+/** What is touched in one go, in which a script cannot be stopped: whole huge pages, in some 20 ms. */
+const STEP_BYTES = 2 ** 26;
 /** As the kernel shows it, where it was started with one. */
 const DEVICE_TREE = "/sys/firmware/devicetree/base";
 
@@ -89,6 +92,11 @@ export class Overlays {
     );
   }
 
+  /** Those that were not removed. */
+  all(): Overlay[] {
+    return [...this.#live];
+  }
+
   /**
    * Replaces the pages of a range by zeros in other pages.
    *
@@ -140,10 +148,24 @@ export class Overlays {
       adviseMemory(address, lengthBytes, MADV_DONTNEED);
       adviseMemory(address, lengthBytes, MADV_HUGEPAGE);
     }
-    // Pagemap shows a page from its first touch on, and not every mechanism's pin is one.
+    try {
+      this.#touch(backing, guestPtr, lengthBytes);
+    } catch (error) {
+      removeOverlay(this.#memory.memory, guestPtr, lengthBytes);
+      throw error;
+    }
+  }
+
+  /** Pagemap shows a page from its first touch on, and not every mechanism's pin is one. Can be stopped, as a wait can. */
+  #touch(backing: Backing, guestPtr: number, lengthBytes: number): void {
+    const address = Number(this.#memory.baseAddress) + guestPtr;
     const bytes = this.#memory.view(guestPtr, lengthBytes);
-    for (let at = 0; at < lengthBytes; at += pageSizeBytes) bytes[at] = 0;
-    if (backing === "transparent-huge-pages") collapse(address, lengthBytes);
+    for (let at = 0; at < lengthBytes; at += STEP_BYTES) {
+      checkWait();
+      const end = Math.min(at + STEP_BYTES, lengthBytes);
+      for (let page = at; page < end; page += pageSizeBytes) bytes[page] = 0;
+      if (backing === "transparent-huge-pages") collapse(address + at, end - at);
+    }
   }
 
   #mapDevice(request: OverlayRequest): { device: UDmaBuf; piece: UDmaBufPiece } {

@@ -1,5 +1,6 @@
+import { checkWait } from "../devices/wait";
 import { AxiscriptError, errnoCode, hex } from "../errors";
-import { registerBuffer } from "../native/io-uring";
+import { BufferPins } from "../native/io-uring";
 import {
   lockPages,
   map,
@@ -10,11 +11,12 @@ import {
   PROT_WRITE,
   unlockPages,
   unmap,
+  viewMemory,
 } from "../native/libc";
 import { registerPacketMemory } from "../native/xdp";
 import { createHugeFile, hugePageBytes } from "./huge-pages";
 import { HugeBlocks } from "./huge-blocks";
-import type { LinearMemory } from "./linear-memory";
+import type { LinearMemory, MemoryRange } from "./linear-memory";
 
 /**
  * How pages are kept in place, best first. The first two are long-term pins of the kernel; `hugetlb` moves the content to
@@ -23,6 +25,12 @@ import type { LinearMemory } from "./linear-memory";
  */
 export const PIN_MECHANISMS = ["io_uring", "af_xdp", "hugetlb", "mlock"] as const;
 export type PinMechanism = (typeof PIN_MECHANISMS)[number];
+
+/**
+ * What is pinned in one go, between virtual addresses that are multiples of it: some 20 ms where the pages are touched for
+ * the first time, in which a script cannot be stopped. A multiple of a huge page's size.
+ */
+const STEP_BYTES = 2 ** 26;
 
 /** Whether a mechanism can be used by this process, and if not, why. */
 export interface PinMechanismState {
@@ -56,8 +64,9 @@ export interface PinOptions {
 export class Pins {
   readonly #memory: LinearMemory;
   #pinner: Pinner;
+  #releaseAll: PagePinner["releaseAll"];
   /** Takes over where huge pages cannot hold something, unless they were asked for. */
-  #second: Pinner | undefined;
+  #second: PagePinner | undefined;
   readonly #blocks: HugeBlocks;
   readonly #live = new Set<Pin>();
   #mechanism: PinMechanism;
@@ -71,7 +80,16 @@ export class Pins {
       this.#pinner =
         pinner ?? ((address, lengthBytes) => this.#blocks.hold(address - Number(memory.baseAddress), lengthBytes));
       this.#second = mechanism === undefined ? pageLocker() : undefined;
-    } else this.#pinner = pinner ?? PAGE_PINNERS[this.#mechanism]();
+    } else {
+      const chosen: PagePinner = pinner ? { pinner } : PAGE_PINNERS[this.#mechanism]();
+      this.#pinner = chosen.pinner;
+      this.#releaseAll = chosen.releaseAll;
+    }
+  }
+
+  /** How many pins there are. */
+  get size(): number {
+    return this.#live.size;
   }
 
   /** What the pins that were taken so far rest on: the weakest mechanism in use. */
@@ -81,23 +99,55 @@ export class Pins {
 
   /**
    * Pins the pages that hold a range, exactly these. Read page frame numbers after this call, never before. Ranges may
-   * overlap; a page is free to move when the last pin on it is released.
+   * overlap; a page is free to move when the last pin on it is released. Can be stopped, as a wait can: then nothing is
+   * pinned.
    *
    * @throws AxiscriptError ERR_AXI_PIN with what to raise
    */
   pin(guestPtr: number, lengthBytes: number): Pin {
     const start = Math.floor(guestPtr / pageSizeBytes) * pageSizeBytes;
     const end = Math.ceil((guestPtr + lengthBytes) / pageSizeBytes) * pageSizeBytes;
-    const release = this.#call(start, end - start);
+    const releases: (() => void)[] = [];
     const pin: Pin = {
       guestPtr: start,
       lengthBytes: end - start,
       release: () => {
-        if (this.#live.delete(pin)) release();
+        if (this.#live.delete(pin)) for (const release of releases) release();
       },
     };
     this.#live.add(pin);
+    try {
+      for (const [from, to] of this.#steps(start, end)) {
+        if (releases.length > 0) checkWait();
+        releases.push(this.#call(from, to - from));
+      }
+    } catch (error) {
+      pin.release();
+      throw error;
+    }
     return pin;
+  }
+
+  /** Ends every pin. */
+  releaseAll(): void {
+    const live = [...this.#live];
+    if (!this.#releaseAll) for (const pin of live) pin.release();
+    this.#live.clear();
+    this.#releaseAll?.(live.map((pin) => this.#rangeOf(pin)));
+  }
+
+  #rangeOf({ guestPtr, lengthBytes }: Pin): MemoryRange {
+    return { virtualAddress: this.#memory.baseAddress + BigInt(guestPtr), lengthBytes };
+  }
+
+  /** The parts of a range that are pinned one after another. */
+  *#steps(start: number, end: number): Iterable<readonly [start: number, end: number]> {
+    const skew = Number(this.#memory.baseAddress % BigInt(STEP_BYTES));
+    for (let from = start; from < end;) {
+      const to = Math.min(end, (Math.floor((from + skew) / STEP_BYTES) + 1) * STEP_BYTES - skew);
+      yield [from, to];
+      from = to;
+    }
   }
 
   /** Whether a page of a range is pinned. */
@@ -123,9 +173,10 @@ export class Pins {
         return this.#pinner(address, lengthBytes);
       } catch (error) {
         if (!this.#second) throw error;
-        const release = this.#second(address, lengthBytes);
+        const release = this.#second.pinner(address, lengthBytes);
         // For good: a block that moves to a huge page later would take the pages along that are locked now.
-        this.#pinner = this.#second;
+        this.#pinner = this.#second.pinner;
+        this.#releaseAll = this.#second.releaseAll;
         this.#second = undefined;
         this.#mechanism = "mlock";
         return release;
@@ -176,6 +227,13 @@ function adviceFor(code: string | undefined): string {
   }
 }
 
+/** Touches the pages, as a pin does, and pins nothing; for harnesses that show what happens then. */
+export const touchOnly: Pinner = (address, lengthBytes) => {
+  const bytes = viewMemory(address, lengthBytes);
+  for (let at = 0; at < lengthBytes; at += pageSizeBytes) bytes[at] = bytes[at] ?? 0;
+  return () => {};
+};
+
 /** What each mechanism answers when it is tried on a page. */
 export function tryPinMechanisms(): PinMechanismState[] {
   return PIN_MECHANISMS.map((mechanism) => {
@@ -196,7 +254,7 @@ function tryMechanism(mechanism: PinMechanism): string | undefined {
     if (mechanism === "hugetlb") createHugeFile(lengthBytes).close();
     else {
       address = map(lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-      PAGE_PINNERS[mechanism]()(address, lengthBytes)();
+      PAGE_PINNERS[mechanism]().pinner(address, lengthBytes)();
     }
     return undefined;
   } catch (error) {
@@ -206,16 +264,31 @@ function tryMechanism(mechanism: PinMechanism): string | undefined {
   }
 }
 
+/** A pinner, and what ends all its pins faster than one after another. */
+interface PagePinner {
+  readonly pinner: Pinner;
+  readonly releaseAll?: (live: Iterable<MemoryRange>) => void;
+}
+
 const PAGE_PINNERS = {
-  io_uring: () => registerBuffer,
-  af_xdp: () => registerPacketMemory,
+  io_uring: () => bufferPinner(),
+  af_xdp: () => ({ pinner: registerPacketMemory }),
   mlock: () => pageLocker(),
-} satisfies Partial<Record<PinMechanism, () => Pinner>>;
+} satisfies Partial<Record<PinMechanism, () => PagePinner>>;
+
+function bufferPinner(): PagePinner {
+  const pins = new BufferPins();
+  return { pinner: (address, lengthBytes) => pins.pin(address, lengthBytes), releaseAll: () => pins.releaseAll() };
+}
 
 /** Locks pages. The kernel does not count locks, so that is done here. */
-function pageLocker(): Pinner {
+function pageLocker(): PagePinner {
   const locks = new Map<number, number>();
-  return (address, lengthBytes) => {
+  const releaseAll = (live: Iterable<MemoryRange>) => {
+    for (const { virtualAddress, lengthBytes } of live) unlockPages(Number(virtualAddress), lengthBytes);
+    locks.clear();
+  };
+  const pinner: Pinner = (address, lengthBytes) => {
     lockPages(address, lengthBytes);
     const pages = Array.from({ length: lengthBytes / pageSizeBytes }, (_, index) => address + index * pageSizeBytes);
     for (const page of pages) locks.set(page, (locks.get(page) ?? 0) + 1);
@@ -230,4 +303,5 @@ function pageLocker(): Pinner {
       }
     };
   };
+  return { pinner, releaseAll };
 }

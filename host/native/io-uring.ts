@@ -25,70 +25,89 @@ interface Ring {
   readonly free: number[];
 }
 
-const rings = new Set<Ring>();
-
 /**
- * Pins a range of this process's memory by registering it as fixed buffers of an io_uring instance.
+ * Pins ranges of this process's memory by registering them as fixed buffers of io_uring instances.
  *
  * The kernel takes a long-term pin (FOLL_LONGTERM, `io_uring/rsrc.c`): the pages are faulted in, made writable and
  * private, moved out of zones that may be compacted, and then stay where they are until the buffer is taken out again.
- *
- * @param address first byte
- * @param lengthBytes 1 byte or more
- * @returns a function that ends the pin. Only when no device uses the pages any more
- * @throws SystemCallError ENOSYS or EPERM where io_uring is missing or forbidden, ENOMEM above RLIMIT_MEMLOCK, EFAULT
- *   for a range that is not mapped
  */
-export function registerBuffer(address: number, lengthBytes: number): () => void {
-  const releases: (() => void)[] = [];
-  const releaseAll = () => {
-    for (const release of releases.splice(0)) release();
-  };
-  try {
-    for (let done = 0; done < lengthBytes; done += MAX_BUFFER_BYTES) {
-      releases.push(registerOne(address + done, Math.min(lengthBytes - done, MAX_BUFFER_BYTES)));
+export class BufferPins {
+  readonly #rings = new Set<Ring>();
+  /** Those with free slots. */
+  readonly #roomy = new Set<Ring>();
+
+  /**
+   * Pins a range.
+   *
+   * @param address first byte
+   * @param lengthBytes 1 byte or more
+   * @returns a function that ends the pin. Only when no device uses the pages any more
+   * @throws SystemCallError ENOSYS or EPERM where io_uring is missing or forbidden, ENOMEM above RLIMIT_MEMLOCK, EFAULT
+   *   for a range that is not mapped
+   */
+  pin(address: number, lengthBytes: number): () => void {
+    const releases: (() => void)[] = [];
+    const releaseAll = () => {
+      for (const release of releases.splice(0)) release();
+    };
+    try {
+      for (let done = 0; done < lengthBytes; done += MAX_BUFFER_BYTES) {
+        releases.push(this.#pinOne(address + done, Math.min(lengthBytes - done, MAX_BUFFER_BYTES)));
+      }
+    } catch (error) {
+      releaseAll();
+      throw error;
     }
-  } catch (error) {
-    releaseAll();
-    throw error;
+    return releaseAll;
   }
-  return releaseAll;
-}
 
-function registerOne(address: number, lengthBytes: number): () => void {
-  const ring = [...rings].find(({ free }) => free.length > 0) ?? openRing();
-  const slot = ring.free.pop() ?? 0;
-  const giveBack = () => {
-    ring.free.push(slot);
-    if (ring.free.length === ring.slots) closeRing(ring);
-  };
-  try {
-    const buffer = iovec(address, lengthBytes);
-    if (ring.slots > 1) updateTable(ring.fd, slot, buffer);
-    else ioUringRegister(ring.fd, REGISTER_BUFFERS, buffer, 1);
-  } catch (error) {
-    giveBack();
-    throw error;
+  /** Ends every pin, a thousand in the time of one. The functions that end single ones must not be called afterwards. */
+  releaseAll(): void {
+    for (const ring of this.#rings) {
+      ioUringRegister(ring.fd, UNREGISTER_BUFFERS, null, 0);
+      this.#close(ring);
+    }
   }
-  return () => {
-    // Closing alone would end the pin, but only some time later.
-    if (ring.slots > 1) updateTable(ring.fd, slot, iovec(0, 0));
-    else ioUringRegister(ring.fd, UNREGISTER_BUFFERS, null, 0);
-    giveBack();
-  };
-}
 
-function openRing(): Ring {
-  const fd = ioUringSetup(1, new Uint8Array(PARAMS_BYTES));
-  const slots = makeTable(fd) ? TABLE_SLOTS : 1;
-  const ring = { fd, slots, free: Array.from({ length: slots }, (_, index) => index) };
-  rings.add(ring);
-  return ring;
-}
+  #pinOne(address: number, lengthBytes: number): () => void {
+    const [ring = this.#open()] = this.#roomy;
+    const slot = ring.free.pop() ?? 0;
+    if (ring.free.length === 0) this.#roomy.delete(ring);
+    const giveBack = () => {
+      ring.free.push(slot);
+      this.#roomy.add(ring);
+      if (ring.free.length === ring.slots) this.#close(ring);
+    };
+    try {
+      const buffer = iovec(address, lengthBytes);
+      if (ring.slots > 1) updateTable(ring.fd, slot, buffer);
+      else ioUringRegister(ring.fd, REGISTER_BUFFERS, buffer, 1);
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+    return () => {
+      // Closing alone would end the pin, but only some time later.
+      if (ring.slots > 1) updateTable(ring.fd, slot, iovec(0, 0));
+      else ioUringRegister(ring.fd, UNREGISTER_BUFFERS, null, 0);
+      giveBack();
+    };
+  }
 
-function closeRing(ring: Ring): void {
-  rings.delete(ring);
-  closeDescriptor(ring.fd);
+  #open(): Ring {
+    const fd = ioUringSetup(1, new Uint8Array(PARAMS_BYTES));
+    const slots = makeTable(fd) ? TABLE_SLOTS : 1;
+    const ring = { fd, slots, free: Array.from({ length: slots }, (_, index) => index) };
+    this.#rings.add(ring);
+    this.#roomy.add(ring);
+    return ring;
+  }
+
+  #close(ring: Ring): void {
+    this.#rings.delete(ring);
+    this.#roomy.delete(ring);
+    closeDescriptor(ring.fd);
+  }
 }
 
 /** False on a kernel that has no tables of which slots are filled later. */

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { recorderAddress, recordedSignals, forwardRecorded } from "./signal-recorder";
+import { monotonicMs } from "../clock";
+import { recordedSignals, recorderAddress } from "./signal-recorder";
 import { signalAction } from "./libc";
 
 /** Signals by which a person or a system asks a process to end. */
@@ -13,22 +14,33 @@ const FLAGS_OFFSET = 136;
 const SA_SIGINFO = 4;
 const SA_RESTART = 0x10000000;
 const SIG_IGN = 1n;
+/** `timeout` and npm send each of their signals twice, at once; a person does not. */
+const AGAIN_MS = 200;
 
 /** A time during which the termination signals are recorded, and end nothing. */
 export interface SignalRecording {
   /** The first of {@link TERMINATION_SIGNALS} that came since the outermost recording began. */
   arrived(): TerminationSignal | undefined;
-  /**
-   * Lets the signals also interrupt a running script: `vm.Script` with `breakOnSigint` installs a handler for SIGINT
-   * that stops even WebAssembly that spins, and the recorder calls it for each of them. To be called inside the
-   * interruptible call, when that handler is in place.
-   */
-  interrupt(): void;
+  /** Whether one came again since, a while after the first was seen: a person insists. */
+  again(): boolean;
   /** Gives the signals their former effect. */
   end(): void;
 }
 
 let recordings = 0;
+/** The first signal of the outermost recording, and when it was seen. */
+let first: { readonly name: TerminationSignal; readonly atMs: number } | undefined;
+let cameAgain = false;
+
+/** Takes note of what came. */
+function look(): void {
+  const name = TERMINATION_SIGNALS.find((each) => recordedSignals[constants.signals[each]] === 1);
+  if (name === undefined) return;
+  for (const each of TERMINATION_SIGNALS) recordedSignals[constants.signals[each]] = 0;
+  const now = monotonicMs();
+  if (!first) first = { name, atMs: now };
+  else if (now - first.atMs >= AGAIN_MS) cameAgain = true;
+}
 
 /**
  * Starts to record the termination signals. JavaScript handlers cannot run while WebAssembly spins on the main thread,
@@ -37,10 +49,11 @@ let recordings = 0;
  */
 export function recordSignals(): SignalRecording {
   // Signals are the process's, and a worker's threads end in any order: only the main thread handles them.
-  if (!isMainThread) return { arrived: () => undefined, interrupt: () => {}, end: () => {} };
+  if (!isMainThread) return { arrived: () => undefined, again: () => false, end: () => {} };
   if (recordings++ === 0) {
     recordedSignals.fill(0);
-    forwardRecorded(undefined);
+    first = undefined;
+    cameAgain = false;
   }
   const action = actionOf(recorderAddress);
   const saved = TERMINATION_SIGNALS.map((name) => ({ name, old: readAction(name) })).filter(
@@ -48,14 +61,16 @@ export function recordSignals(): SignalRecording {
   );
   for (const { name } of saved) setAction(name, action);
   return {
-    arrived: () => TERMINATION_SIGNALS.find((name) => recordedSignals[constants.signals[name]] === 1),
-    interrupt: () => {
-      forwardRecorded(handlerOf(readAction("SIGINT")));
-      setAction("SIGINT", saved.some(({ name }) => name === "SIGINT") ? action : actionOf(SIG_IGN));
+    arrived: () => {
+      look();
+      return first?.name;
+    },
+    again: () => {
+      look();
+      return cameAgain;
     },
     end: () => {
       recordings--;
-      forwardRecorded(undefined);
       for (const { name, old } of saved) setAction(name, old);
     },
   };

@@ -1,7 +1,10 @@
+import { setFlagsFromString } from "node:v8";
 import { AxiscriptError, messageOf } from "../errors";
 import { MAX_MEMORY_BYTES, type MemoryLimits, WASM_PAGE_BYTES } from "../memory/linear-memory";
+import { mayLoopRoundBulk } from "./bulk-loops";
 import { checkLinks } from "./link";
 import type { CompiledScript } from "./script";
+import { reserveStack } from "./stack-reserve";
 import { MAX_TABLES, readInterface, type WasmInterface, withBoundedTables } from "./wasm-binary";
 
 const MAX_MODULE_BYTES = 2 ** 28;
@@ -26,7 +29,7 @@ export interface ScriptModule {
  */
 export function loadModule(script: CompiledScript, maxMemoryBytes?: number): ScriptModule {
   const known = compiled.get(script);
-  const bounded = known?.bounded ?? boundedModule(script);
+  const bounded = known?.bounded ?? boundedModule(script, true);
   try {
     const module = known?.module ?? new WebAssembly.Module(bounded.wasm);
     compiled.set(script, { bounded, module });
@@ -41,10 +44,18 @@ const compiled = new WeakMap<
   { readonly bounded: BoundedModule; readonly module: WebAssembly.Module }
 >();
 
-/** As {@link loadModule}, with V8 compiling in threads of its own. */
-export async function loadModuleBeside(script: CompiledScript, maxMemoryBytes?: number): Promise<ScriptModule> {
+/**
+ * As {@link loadModule}, with V8 compiling in threads of its own.
+ *
+ * @param mustStop whether V8 must be able to stop the script at any time, since the process goes on without it
+ */
+export async function loadModuleBeside(
+  script: CompiledScript,
+  maxMemoryBytes: number | undefined,
+  mustStop: boolean,
+): Promise<ScriptModule> {
   const known = compiled.get(script);
-  const bounded = known?.bounded ?? boundedModule(script);
+  const bounded = known?.bounded ?? boundedModule(script, mustStop);
   try {
     const module = known?.module ?? (await WebAssembly.compile(bounded.wasm));
     compiled.set(script, { bounded, module });
@@ -59,7 +70,24 @@ interface BoundedModule {
   readonly shiftBytes: number;
 }
 
-function boundedModule({ path, wasm }: CompiledScript): BoundedModule {
+let looksInEveryLoop = false;
+
+/**
+ * Has V8 look in every round of a loop whether to stop. Where it counts rounds to find out what is worth optimising, it
+ * looks only when the count is up, and a loop round `memory.fill` takes hours until then. Instead, it optimises a function
+ * when it is first called, which costs a script that ends soon as much again as its start: only where there is such a loop.
+ * The setting is the process's, and holds for functions that are compiled from now on.
+ */
+function lookInEveryLoop(): void {
+  if (looksInEveryLoop) return;
+  // Compiled before: to optimise it takes long, and all threads use the same code.
+  reserveStack();
+  setFlagsFromString("--no-wasm-dynamic-tiering");
+  looksInEveryLoop = true;
+}
+
+/** @param mustStop whether the script cannot be stopped but by V8 */
+function boundedModule({ path, wasm }: CompiledScript, mustStop: boolean): BoundedModule {
   if (wasm.length > MAX_MODULE_BYTES) {
     throw new AxiscriptError(
       "ERR_AXI_LIMIT",
@@ -67,6 +95,7 @@ function boundedModule({ path, wasm }: CompiledScript): BoundedModule {
         "at run time.",
     );
   }
+  if (mustStop && mayLoopRoundBulk(wasm)) lookInEveryLoop();
   return withBoundedTables(wasm, MAX_TABLE_ENTRIES);
 }
 

@@ -2,6 +2,7 @@ import { BoardThread } from "../board/thread";
 import { Sysroot } from "../devices/sysroot";
 import { hasUioDevices } from "../devices/uio-presence";
 import { checkPlatform } from "../platform";
+import { ScriptThread } from "./script-thread";
 
 /**
  * Starts the thread of a virtual board ahead of time, for a program that will create a runtime a moment later: it takes
@@ -13,4 +14,9 @@ import { checkPlatform } from "../platform";
 export function prepareVirtualBoard(): void {
   checkPlatform(process);
   if (!hasUioDevices(new Sysroot("/"))) BoardThread.prepare();
+}
+
+/** Starts a thread for the first script ahead of time, as {@link prepareVirtualBoard} does. Without a script it ends with the program. */
+export function prepareScriptThread(): void {
+  ScriptThread.prepare();
 }

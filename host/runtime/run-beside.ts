@@ -1,10 +1,12 @@
+import { monotonicMs } from "../clock";
 import { type CompileOptions } from "./compile";
 import { compileScriptBeside } from "./compile-thread";
-import { loadModuleBeside } from "./module";
-import type { RunLimits, RunResult } from "./run";
+import { loadModule, loadModuleBeside } from "./module";
+import type { RunLimits, RunResult, ScriptIdentity } from "./run";
 import type { CompiledScript } from "./script";
-import type { RunJob } from "./script-thread";
-import { aborted, type RunHooks, ScriptThreads } from "./script-threads";
+import type { PlannedRun } from "./script-thread";
+import { aborted, after, type RunHooks, ScriptThreads } from "./script-threads";
+import { timedOut } from "./time-limit";
 import { scriptError } from "./traps";
 
 /** Gives a script that is ready to run, while the event loop goes on turning. Throws ERR_AXI_ABORTED besides. */
@@ -34,32 +36,68 @@ export function createThreads(): ScriptThreads {
 export async function run(
   threads: ScriptThreads,
   script: CompiledScript,
-  job: Pick<RunJob, "board" | "streams" | "settings">,
+  job: Pick<PlannedRun, "board" | "streams" | "settings">,
   { timeoutMs, maxMemoryBytes }: RunLimits,
   hooks: RunHooks,
 ): Promise<RunResult> {
-  const loaded = await unlessAborted(loadModuleBeside(script, maxMemoryBytes), hooks.signal);
+  const begun = monotonicMs();
+  const loading = loadModuleBeside(script, maxMemoryBytes, hooks.onStuck === undefined);
+  const loaded = await unlessStopped(loading, hooks.signal, timeoutMs);
+  const leftMs = timeoutMs === undefined ? undefined : Math.max(timeoutMs - (monotonicMs() - begun), 1);
   try {
-    const wasm = job.settings.audit === undefined ? new Uint8Array() : script.wasm;
-    return await threads.run({ ...job, script: loaded, identity: { path: script.path, wasm }, timeoutMs }, hooks);
+    return await threads.run(
+      { ...job, script: loaded, identity: identityOf(script, job.settings), timeoutMs, leftMs },
+      hooks,
+    );
   } catch (error) {
     throw scriptError(error, script, loaded.shiftBytes);
   }
 }
 
-/** What a promise gives, or the error of a signal that comes first. Nothing else is stopped. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  throwIfAborted(signal);
-  if (!signal) return promise;
-  let onAbort: (() => void) | undefined;
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(signal));
-    signal.addEventListener("abort", onAbort);
-  });
+/** As {@link run}, while the calling thread waits; V8 compiles on that thread, and does not heed the time limit. */
+export function runSync(
+  threads: ScriptThreads,
+  script: CompiledScript,
+  job: Pick<PlannedRun, "board" | "streams" | "settings">,
+  { timeoutMs, maxMemoryBytes }: RunLimits,
+  onNote: (message: string) => void,
+): RunResult {
+  const loaded = loadModule(script, maxMemoryBytes);
+  const identity = identityOf(script, job.settings);
   try {
-    return await Promise.race([promise, abort]);
+    return threads.runSync({ ...job, script: loaded, identity, timeoutMs, leftMs: timeoutMs }, onNote);
+  } catch (error) {
+    throw scriptError(error, script, loaded.shiftBytes);
+  }
+}
+
+function identityOf({ path, wasm }: CompiledScript, { audit }: PlannedRun["settings"]): ScriptIdentity {
+  return { path, wasm: audit === undefined ? new Uint8Array() : wasm };
+}
+
+/** What a promise gives, or the error of a signal or time limit that comes first. Nothing else is stopped. */
+async function unlessStopped<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Promise<T> {
+  throwIfAborted(signal);
+  let forget = () => {};
+  const stop = new Promise<never>((_, reject) => {
+    const onAbort = () => reject(aborted(signal));
+    signal?.addEventListener("abort", onAbort);
+    const cancel = timeoutMs === undefined ? () => {} : after(timeoutMs, () => reject(timedOut(timeoutMs)));
+    forget = () => {
+      signal?.removeEventListener("abort", onAbort);
+      cancel();
+    };
+  });
+  // What comes of it later is of no use to anybody.
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, stop]);
   } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
+    forget();
   }
 }
 

@@ -2,24 +2,22 @@ import type { DeviceCatalog } from "../devices/catalog";
 import { FpgaManager } from "../devices/fpga-manager";
 import type { Sysroot } from "../devices/sysroot";
 import { checkWaitsWith } from "../devices/wait";
-import { Gate } from "../gate/gate";
+import { Gate, type WindowListener } from "../gate/gate";
 import { DeviceMemory, type KeptMemory, type MemoryObserver } from "../memory/device-memory";
 import { LinearMemory, type MemoryRange } from "../memory/linear-memory";
-import type { PinMechanism, Pinner } from "../memory/pins";
+import { type PinMechanism, touchOnly } from "../memory/pins";
 import { MEMORY_IMPORT } from "./abi";
 import { hostFunctions } from "./host-functions";
-import { loadModule, type ScriptModule } from "./module";
+import type { ScriptModule } from "./module";
 import { OutputLimit } from "./output-limit";
 import { createPermissions, type PermissionOptions, type RunPermissions } from "./permissions";
 import { type HostFunction, RunGuard, ScriptExit } from "./run-guard";
 import type { CompiledScript } from "./script";
-import { scriptError } from "./traps";
 import { createWasi, type ScriptWasi, type WasiOptions } from "./wasi";
-import { callInterruptibly } from "./watchdog";
 
 const STACK_FRAMES = 100;
 /** How long the end of a run waits for devices to finish what they are doing. */
-const IDLE_TIMEOUT_MS = 500;
+export const IDLE_TIMEOUT_MS = 500;
 
 /** A system with devices, and how its devices get to know a script's memory. */
 export interface Board extends MemoryObserver {
@@ -37,8 +35,8 @@ export interface Board extends MemoryObserver {
 export interface RunSettings {
   /** The pin mechanism to use; absent: the best that this process may use. */
   readonly pinMechanism?: PinMechanism;
-  /** In place of the mechanism's own; for harnesses. */
-  readonly pinner?: Pinner;
+  /** Pins nothing; for harnesses that show what happens then. */
+  readonly unpinned?: boolean;
   /** What the script may do; absent: what the board allows by itself. */
   readonly permissions?: PermissionOptions;
   /** File to which the use of permissions is appended. */
@@ -122,6 +120,11 @@ export class ScriptRun {
     this.#start = () => this.#wasi.start(new WebAssembly.Instance(module, imports));
   }
 
+  /** For another thread that is to bring the devices to rest if this one does not get to it. */
+  shareGate(listener: WindowListener): WebAssembly.Memory {
+    return this.#gate.shareWith(listener);
+  }
+
   /**
    * Runs the script to its end.
    *
@@ -141,7 +144,6 @@ export class ScriptRun {
       ended = { thrown };
     }
     this.#guard.end();
-    checkWaitsWith();
     ended = this.#guard.first ?? ended;
     if (ended && !(ended.thrown instanceof ScriptExit)) throw ended.thrown;
     this.#deviceMemory?.verifyAll();
@@ -194,8 +196,11 @@ export class ScriptRun {
   }
 
   #openDeviceMemory(): DeviceMemory {
-    const { pinMechanism, pinner } = this.#settings;
-    const pinning = { ...(pinMechanism && { mechanism: pinMechanism }), ...(pinner && { pinner }) };
+    const { pinMechanism, unpinned } = this.#settings;
+    const pinning = {
+      ...(pinMechanism && { mechanism: pinMechanism }),
+      ...(unpinned === true && { pinner: touchOnly }),
+    };
     const { sysroot, addressNote } = this.#board;
     const gate = this.#gate;
     const bounds = { observer: this.#board, grants: gate.granted, activeDevices: () => gate.activeDevices() };
@@ -233,29 +238,6 @@ function openWasi(options: WasiOptions & { readonly permissions: RunPermissions 
   } catch (error) {
     options.permissions.close();
     throw error;
-  }
-}
-
-/**
- * Runs a script once, from linking to clean-up, on the calling thread.
- *
- * @throws AxiscriptError whatever ended the script, with its place in the source; ERR_AXI_USAGE, ERR_AXI_IO for
- *   permissions that cannot be set up
- */
-export function runScript(
-  script: CompiledScript,
-  board: Board,
-  streams: RunStreams,
-  { timeoutMs, maxMemoryBytes, ...settings }: RunSettings & RunLimits,
-): RunResult {
-  const loaded = loadModule(script, maxMemoryBytes);
-  const run = new ScriptRun(loaded, script, board, streams, settings);
-  try {
-    return run.execute((body) => callInterruptibly(body, timeoutMs));
-  } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
-  } finally {
-    run.close();
   }
 }
 

@@ -7,11 +7,11 @@ import { hasUioDevices } from "../devices/uio-presence";
 import { AxiscriptError } from "../errors";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
-import { type BoardHandle, openBoard } from "./board-handle";
+import type { BoardHandle } from "./board-handle";
 import { checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
 import type { CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
-import type { RunResult, RunSettings, RunStreams } from "./run";
+import type { RunResult, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
 import { type CompiledScript, loadWasm } from "./script";
 import { MAX_TIMEOUT_MS } from "./time-limit";
@@ -108,7 +108,8 @@ export interface Runtime {
    * are at rest and all memory is given back. Signals are the program's own: they do not stop the script.
    *
    * A time limit is kept by the caller's event loop; if that stands still, the script is stopped up to a second later, and
-   * what the host was doing for it at that moment is not undone.
+   * what the host was doing for it at that moment is not undone. What V8 takes to compile the module counts; one that takes
+   * long occupies a thread of V8's until it is done.
    *
    * @param script path of a `.ts` or `.wasm`, or what `compileScript` gave
    * @throws AxiscriptError what {@link compileScript} throws; ERR_AXI_LINK, ERR_AXI_NO_ENTRY, ERR_AXI_NOT_WASM;
@@ -121,12 +122,9 @@ export interface Runtime {
    */
   run(script: string | CompiledScript, options?: RunOptions): Promise<RunResult>;
   /**
-   * As {@link Runtime.run}, on the calling thread: its event loop stands still until the script ends, and no timer, promise
-   * or AbortSignal takes effect. SIGINT, SIGTERM and SIGHUP stop the script; in a `Worker`, SIGINT alone. It saves the
-   * start of a thread, some 40 ms.
-   *
-   * A time limit or a signal may cut off the host in the middle of what it does for the script. Devices are brought to rest
-   * all the same, but a descriptor or a pin may stay until the process ends.
+   * As {@link Runtime.run}, while the calling thread waits: its event loop stands still until the script ends, and no timer,
+   * promise or AbortSignal takes effect. SIGINT, SIGTERM and SIGHUP stop the script, if the calling thread is the program's
+   * main one. The time limit does not count what V8 takes to compile the module, which nothing stops.
    *
    * @param script path of a `.wasm`, or what `compileScript` gave: compiling takes an event loop
    * @throws AxiscriptError as {@link Runtime.run}; ERR_AXI_INTERRUPTED, and not ERR_AXI_ABORTED
@@ -163,11 +161,16 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   return createRuntimeWith(options, {});
 }
 
-/** As {@link createRuntime}, with settings for every run on the calling thread that no user should need. */
-export async function createRuntimeWith(
-  options: RuntimeOptions,
-  settings: Pick<RunSettings, "pinner">,
-): Promise<Runtime> {
+/** What no user should need. */
+export interface RuntimeSettings {
+  /** Pins nothing; for harnesses that show what happens then. */
+  readonly unpinned?: boolean;
+  /** Of {@link Runtime.run}: the script was asked to stop, and does not. Absent: it is waited for. */
+  readonly onStuck?: () => void;
+}
+
+/** As {@link createRuntime}, with settings for every run. */
+export async function createRuntimeWith(options: RuntimeOptions, settings: RuntimeSettings): Promise<Runtime> {
   checkBoardOptions(options);
   const choice = options.board ?? "auto";
   if (!BOARD_CHOICES.includes(choice)) {
@@ -222,7 +225,7 @@ class BoardRuntime implements Runtime {
   readonly sysroot: string;
   readonly #handle: BoardHandle;
   readonly #options: RuntimeOptions;
-  readonly #settings: Pick<RunSettings, "pinner">;
+  readonly #settings: RuntimeSettings;
   readonly #virtual: UsedBoard | undefined;
   /** Absent: no model of a user's can be on the board. */
   readonly #modelErrors: ModelErrors | undefined;
@@ -232,7 +235,7 @@ class BoardRuntime implements Runtime {
   constructor(
     handle: BoardHandle,
     options: RuntimeOptions,
-    settings: Pick<RunSettings, "pinner">,
+    settings: RuntimeSettings,
     virtual: UsedBoard | undefined,
     modelErrors: ModelErrors | undefined,
   ) {
@@ -251,7 +254,8 @@ class BoardRuntime implements Runtime {
     this.#checkOpen();
     const { settings, streams, limits } = this.#prepare(options);
     const { signal, onNote = () => {} } = options;
-    const hooks: RunHooks = { signal, onNote };
+    const { onStuck } = this.#settings;
+    const hooks: RunHooks = { signal, onNote, ...(onStuck && { onStuck }) };
     // Before anything is awaited: a runtime that is closed meanwhile lets nothing more run in them.
     this.#threads ??= beside.createThreads();
     const compiled = await beside.compile(script, this.#options, signal);
@@ -264,17 +268,15 @@ class BoardRuntime implements Runtime {
   }
 
   runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
-    // Loaded here: most commands run no script.
-    const { runScript } = require("./run") as typeof import("./run");
+    const beside = require("./run-beside") as typeof import("./run-beside");
     this.#checkOpen();
     const { settings, streams, limits } = this.#prepare(options);
     const compiled = typeof script === "object" ? script : loadWasmOnly(script);
-    const { onNote } = options;
+    const { onNote = () => {} } = options;
+    this.#threads ??= beside.createThreads();
     try {
-      return runScript(compiled, openBoard(this.#handle), streams(compiled), {
-        ...{ ...settings, ...limits, ...this.#settings },
-        ...(onNote && { note: onNote }),
-      });
+      const job = { board: this.#handle, streams: streams(compiled), settings };
+      return beside.runSync(this.#threads, compiled, job, limits, onNote);
     } finally {
       this.#tellModelErrors(onNote);
     }
@@ -307,6 +309,7 @@ class BoardRuntime implements Runtime {
       limits: { timeoutMs, maxMemoryBytes },
       settings: {
         ...(pinMechanism && { pinMechanism }),
+        ...(this.#settings.unpinned === true && { unpinned: true }),
         ...(permissions && { permissions }),
         ...(audit !== undefined && { audit }),
         ...(maxOutputBytes !== undefined && { maxOutputBytes }),

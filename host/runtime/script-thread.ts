@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import type { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf } from "../errors";
+import { Gate, type SeenWindow } from "../gate/gate";
 import { terminateExecution } from "../native/isolate";
 import { startWorker } from "../start-worker";
 import { type BoardHandle, openBoard } from "./board-handle";
-import type { RunResult, RunSettings, RunStreams, ScriptIdentity } from "./run";
+import { IDLE_TIMEOUT_MS, type RunResult, type RunSettings, type RunStreams, type ScriptIdentity } from "./run";
 import { RunControl } from "./run-control";
 import { askToStop } from "./run-guard";
 import type { ScriptModule } from "./module";
@@ -17,18 +18,27 @@ export interface RunJob {
   readonly identity: ScriptIdentity;
   readonly board: BoardHandle;
   readonly streams: RunStreams;
+  /** The time limit, and what is left of it when the script begins. */
   readonly timeoutMs: number | undefined;
-  readonly settings: Omit<RunSettings, "note" | "pinner">;
+  readonly leftMs: number | undefined;
+  readonly settings: Omit<RunSettings, "note">;
   /** Buffer of the {@link RunControl}. */
   readonly control: SharedArrayBuffer;
+  /** Where to tell what there is to tell; absent: to the event loop of the thread that started this one. */
+  readonly port: MessagePort | undefined;
 }
+
+/** A run before it is handed to a thread. */
+export type PlannedRun = Omit<RunJob, "control" | "port">;
 
 /** What a thread is told. `cleanUp`: a script was stopped; its thread gets to this when the script is cut off. */
 export type ToThread = { readonly type: "run"; readonly job: RunJob } | { readonly type: "cleanUp" };
 
 /** What a thread tells. */
 export type FromThread =
-  | { readonly type: "begin" }
+  | { readonly type: "begin"; readonly gate: WebAssembly.Memory }
+  /** What is open in a slot of the gate now. It counts as a note, of which so many are under way at most. */
+  | { readonly type: "window"; readonly slot: number; readonly window: SeenWindow | undefined }
   | { readonly type: "note"; readonly message: string }
   | {
       readonly type: "done";
@@ -40,14 +50,22 @@ export type FromThread =
 
 /** As V8 has it for threads. WebAssembly that recurses without end traps there. */
 const STACK_MEGABYTES = 4;
-/** How long the end of the process waits for a script that is stopped then. */
-const EXIT_TIMEOUT_MS = 3000;
+/**
+ * How long a script that was asked to stop may take until its thread counts as stuck. In its own code that is one
+ * instruction that fills or copies gigabytes, or a function that V8 compiles; in the host's, a wait of the kernel's.
+ */
+const STUCK_IN_SCRIPT_MS = 100;
+const STUCK_IN_HOST_MS = 2000;
+/** How often a thread that waits for a script looks whether to stop it. */
+const LOOK_INTERVAL_MS = 10;
 
 /** Who is told what. */
 export interface RunListeners {
   /** The script's own code begins: what was before was the host's. */
   readonly onBegin: () => void;
   readonly onNote: (message: string) => void;
+  /** The script was asked to stop, and does not. */
+  readonly onStuck: () => void;
 }
 
 interface CurrentRun extends RunListeners {
@@ -55,6 +73,10 @@ interface CurrentRun extends RunListeners {
   readonly control: RunControl;
   readonly resolve: (result: RunResult) => void;
   readonly reject: (error: unknown) => void;
+  /** What is open in the gate that the script's thread has, by slot. */
+  readonly windows: Map<number, SeenWindow>;
+  gate?: WebAssembly.Memory;
+  stuckTimer?: NodeJS.Timeout;
   /** What {@link onNote} threw. */
   noteFailure?: { readonly thrown: unknown };
 }
@@ -64,6 +86,8 @@ const keepers = new Set<Worker>();
 /** Threads with a script in them. */
 const running = new Set<ScriptThread>();
 
+let prepared: ScriptThread | undefined;
+
 /** A thread that runs scripts, one at a time. */
 export class ScriptThread {
   readonly #worker: Worker;
@@ -72,7 +96,7 @@ export class ScriptThread {
   #ended = false;
 
   constructor() {
-    this.#worker = startWorker(join(__dirname, "../runtime/script-worker.js"), {
+    this.#worker = startWorker(join(__dirname, "../runtime/worker.js"), {
       execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },
     });
@@ -81,6 +105,19 @@ export class ScriptThread {
       this.#failure = error;
     });
     this.#worker.once("exit", () => this.#lose());
+  }
+
+  /** Starts a thread ahead of time: it takes some 40 ms until it can run a script, in parallel to whatever comes first. */
+  static prepare(): void {
+    prepared ??= new ScriptThread();
+    prepared.#worker.unref();
+  }
+
+  /** The thread that was prepared, or a new one. */
+  static take(): ScriptThread {
+    const thread = prepared?.alive ? prepared : new ScriptThread();
+    prepared = undefined;
+    return thread;
   }
 
   /** Whether it can run another script. */
@@ -93,30 +130,76 @@ export class ScriptThread {
    *
    * @throws whatever ended the script; {@link stop}: ERR_AXI_ABORTED, when all is given back that the script held
    */
-  run(job: Omit<RunJob, "control">, listeners: RunListeners): Promise<RunResult> {
+  run(planned: PlannedRun, listeners: RunListeners): Promise<RunResult> {
+    return new Promise((resolve, reject) => this.#start(planned, { ...listeners, resolve, reject }));
+  }
+
+  /**
+   * As {@link run}, while the calling thread waits.
+   *
+   * @param look called every few milliseconds; may {@link stop} the script
+   */
+  runSync(planned: PlannedRun, listeners: RunListeners, look: () => void): RunResult {
+    const { port1: port, port2 } = new MessageChannel();
+    let end: { readonly result: RunResult } | { readonly error: unknown } | undefined;
+    const resolve = (result: RunResult) => {
+      end = { result };
+    };
+    const reject = (error: unknown) => {
+      end = { error };
+    };
+    const control = this.#start(planned, { ...listeners, resolve, reject }, port2);
+    while (!end) {
+      const received = receiveMessageOnPort(port) as { readonly message: FromThread } | undefined;
+      if (received) this.#receive(received.message);
+      else if (!control.awaitMessage(LOOK_INTERVAL_MS) && !control.isThreadAlive()) this.#lose();
+      look();
+    }
+    port.close();
+    if ("error" in end) throw end.error;
+    return end.result;
+  }
+
+  #start(
+    planned: PlannedRun,
+    listeners: RunListeners & Pick<CurrentRun, "resolve" | "reject">,
+    port?: MessagePort,
+  ): RunControl {
     const control = new RunControl();
-    const whole = { ...job, control: control.buffer };
-    return new Promise((resolve, reject) => {
-      this.#current = { ...listeners, job: whole, control, resolve, reject };
-      this.#worker.ref();
-      // Before the listener that ends a board.
-      if (running.size === 0) process.prependListener("exit", stopAll);
-      running.add(this);
-      this.#send({ type: "run", job: whole });
-    });
+    const job = { ...planned, control: control.buffer, port };
+    this.#current = { ...listeners, job, control, windows: new Map() };
+    this.#worker.ref();
+    // Before the listener that ends a board.
+    if (running.size === 0) process.prependListener("exit", stopAll);
+    running.add(this);
+    this.#worker.postMessage({ type: "run", job } satisfies ToThread, port ? [port] : []);
+    return control;
   }
 
   /** Stops the script that runs, if there is one. Returns at once. */
   stop(): void {
     if (!this.#current) return;
     const { control } = this.#current;
-    if (askToStop(control.state)) terminateExecution(control.isolate);
-    this.#send({ type: "cleanUp" });
+    const isInScript = askToStop(control.state);
+    if (isInScript) terminateExecution(control.isolate);
+    this.#worker.postMessage({ type: "cleanUp" } satisfies ToThread);
+    this.#current.stuckTimer ??= setTimeout(
+      this.#current.onStuck,
+      isInScript ? STUCK_IN_SCRIPT_MS : STUCK_IN_HOST_MS,
+    ).unref();
   }
 
-  /** Blocks until the script that runs has given back what it held, for a while. */
-  awaitEnd(timeoutMs: number): void {
-    this.#current?.control.awaitEnd(timeoutMs);
+  /**
+   * Blocks until the script, which was stopped, has given back what it held. If that takes too long, brings its devices
+   * to rest from here, and has the board forget its memory: the process must end then.
+   */
+  awaitEnd(): void {
+    const current = this.#current;
+    if (!current?.control.takeOver(STUCK_IN_SCRIPT_MS, STUCK_IN_HOST_MS)) return;
+    const { gate, windows, control, job } = current;
+    if (gate) new Gate({ memory: gate, windows }).bringToRest(IDLE_TIMEOUT_MS);
+    const { memory } = control;
+    if (memory.lengthBytes > 0) openBoard(job.board).withdrawMemory(memory);
   }
 
   /** Ends the thread, which must not be running a script. */
@@ -130,11 +213,17 @@ export class ScriptThread {
     if (!current) return;
     switch (message.type) {
       case "begin":
+        current.gate = message.gate;
         current.onBegin();
         break;
-      case "note":
+      case "window":
         current.control.noteArrived();
+        if (message.window) current.windows.set(message.slot, message.window);
+        else current.windows.delete(message.slot);
+        break;
+      case "note":
         this.#tell(current, message.message);
+        current.control.noteArrived();
         break;
       case "done":
         this.#end(current, message);
@@ -160,6 +249,7 @@ export class ScriptThread {
   }
 
   #settle(): void {
+    clearTimeout(this.#current?.stuckTimer);
     this.#current = undefined;
     running.delete(this);
     if (running.size === 0) process.off("exit", stopAll);
@@ -184,15 +274,11 @@ export class ScriptThread {
       ),
     );
   }
-
-  #send(message: ToThread): void {
-    this.#worker.postMessage(message);
-  }
 }
 
 /** At the end of the process: Node would end the threads with all that their scripts hold. */
 function stopAll(): void {
   const threads = [...running];
   for (const thread of threads) thread.stop();
-  for (const thread of threads) thread.awaitEnd(EXIT_TIMEOUT_MS);
+  for (const thread of threads) thread.awaitEnd();
 }

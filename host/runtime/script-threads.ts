@@ -1,7 +1,8 @@
 import { monotonicMs } from "../clock";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, InterruptedError, messageOf } from "../errors";
+import { recordSignals } from "../native/signals";
 import type { RunResult } from "./run";
-import { type RunJob, ScriptThread } from "./script-thread";
+import { type PlannedRun, ScriptThread } from "./script-thread";
 import { timedOut } from "./time-limit";
 
 /** The longest that Node's timers wait. */
@@ -11,6 +12,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface RunHooks {
   readonly signal: AbortSignal | undefined;
   readonly onNote: (message: string) => void;
+  /** The script was asked to stop, and does not: the process is to end. Absent: it is waited for. */
+  readonly onStuck?: () => void;
 }
 
 /** The threads in which one runtime runs scripts: one for each script that runs, and one that waits for the next. */
@@ -27,10 +30,43 @@ export class ScriptThreads {
    *
    * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT, ERR_AXI_ABORTED
    */
-  run(job: Omit<RunJob, "control">, hooks: RunHooks): Promise<RunResult> {
+  run(job: PlannedRun, hooks: RunHooks): Promise<RunResult> {
     const run = this.#run(job, hooks);
     this.#await(run);
     return run;
+  }
+
+  /**
+   * Runs a script in a thread while the calling one waits.
+   *
+   * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT
+   * @throws InterruptedError after SIGINT, SIGTERM or SIGHUP, if the calling thread is the main one
+   */
+  runSync(job: PlannedRun, onNote: (message: string) => void): RunResult {
+    if (this.#closed) throw closed();
+    const thread = this.#take();
+    const signals = recordSignals();
+    let reason: AxiscriptError | undefined;
+    let deadline = Infinity;
+    const { timeoutMs, leftMs } = job;
+    const onBegin = () => {
+      if (timeoutMs !== undefined) deadline = monotonicMs() + (leftMs ?? timeoutMs);
+    };
+    const look = () => {
+      if (reason) return;
+      const signal = signals.arrived();
+      if (signal) reason = new InterruptedError(signal);
+      else if (monotonicMs() >= deadline) reason = timedOut(timeoutMs ?? 0);
+      if (reason) thread.stop();
+    };
+    try {
+      return thread.runSync(job, { onBegin, onNote, onStuck: () => {} }, look);
+    } catch (error) {
+      throw stoppedFor(reason, error);
+    } finally {
+      signals.end();
+      this.#giveBack(thread);
+    }
   }
 
   /** Stops every script and ends every thread. */
@@ -42,10 +78,9 @@ export class ScriptThreads {
     while (this.#ending.size > 0) await Promise.allSettled(this.#ending);
   }
 
-  async #run(job: Omit<RunJob, "control">, { signal, onNote }: RunHooks): Promise<RunResult> {
+  async #run(job: PlannedRun, { signal, onNote, onStuck = () => {} }: RunHooks): Promise<RunResult> {
     if (this.#closed) throw closed();
-    const thread = this.#idle?.alive ? this.#idle : new ScriptThread();
-    this.#idle = undefined;
+    const thread = this.#take();
     let reason: AxiscriptError | undefined;
     const stop = (why: AxiscriptError) => {
       reason ??= why;
@@ -54,22 +89,27 @@ export class ScriptThreads {
     const onAbort = () => stop(aborted(signal));
     let cancelTimer = () => {};
     const onBegin = () => {
-      const { timeoutMs } = job;
-      if (timeoutMs !== undefined) cancelTimer = after(timeoutMs, () => stop(timedOut(timeoutMs)));
+      const { timeoutMs, leftMs } = job;
+      if (timeoutMs !== undefined) cancelTimer = after(leftMs ?? timeoutMs, () => stop(timedOut(timeoutMs)));
     };
     this.#busy.set(thread, stop);
     signal?.addEventListener("abort", onAbort);
     try {
-      return await thread.run(job, { onBegin, onNote });
+      return await thread.run(job, { onBegin, onNote, onStuck });
     } catch (error) {
-      // What the script itself came to before it was stopped goes first.
-      throw reason && error instanceof AxiscriptError && error.code === "ERR_AXI_ABORTED" ? reason : error;
+      throw stoppedFor(reason, error);
     } finally {
       cancelTimer();
       signal?.removeEventListener("abort", onAbort);
       this.#busy.delete(thread);
       this.#giveBack(thread);
     }
+  }
+
+  #take(): ScriptThread {
+    const thread = this.#idle?.alive ? this.#idle : ScriptThread.take();
+    this.#idle = undefined;
+    return thread;
   }
 
   #giveBack(thread: ScriptThread): void {
@@ -82,6 +122,11 @@ export class ScriptThreads {
     const settled = end.catch(() => undefined).finally(() => this.#ending.delete(settled));
     this.#ending.add(settled);
   }
+}
+
+/** What ended a run that may have been stopped: what the script itself came to before goes first. */
+function stoppedFor(reason: AxiscriptError | undefined, error: unknown): unknown {
+  return reason && error instanceof AxiscriptError && error.code === "ERR_AXI_ABORTED" ? reason : error;
 }
 
 /** The error of a run whose AbortSignal was triggered. */
@@ -97,7 +142,7 @@ function closed(): AxiscriptError {
 }
 
 /** As setTimeout, for any time; gives what cancels it. */
-function after(durationMs: number, body: () => void): () => void {
+export function after(durationMs: number, body: () => void): () => void {
   const until = monotonicMs() + durationMs;
   let timer: NodeJS.Timeout;
   const wait = () => {

@@ -1,7 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { sourceMapUrl, withSourceMapUrl } from "./wasm-binary";
+
+/** Reading a larger source map takes long, and cannot be stopped. asc's have some 30 bytes for each of the module's. */
+const MAX_SOURCE_MAP_BYTES = 2 ** 23;
 
 /** A script that is ready to run. */
 export interface CompiledScript {
@@ -23,8 +26,7 @@ export function loadWasm(path: string): CompiledScript {
   const wasm = readScript(path);
   let url: { readonly given: string | undefined } | undefined;
   const sourceMap = () => {
-    // For each error that shows where a script was: V8 compiles the module once.
-    url ??= { given: sourceMapUrl(new WebAssembly.Module(wasm)) };
+    url ??= { given: sourceMapUrl(wasm) };
     return url.given === undefined ? undefined : readBeside(path, url.given);
   };
   return { path, wasm, sourceMap, sourceDirectory: dirname(path) };
@@ -74,10 +76,15 @@ export function readScript(path: string): Uint8Array {
 }
 
 function readBeside(path: string, url: string): string | undefined {
+  let fd: number | undefined;
   try {
-    // Only beside the script: a module does not choose what is read.
-    return readFileSync(join(dirname(path), basename(url)), "utf8");
+    // Only beside the script: a module does not choose what is read. And nothing is waited for, such as a pipe's writer.
+    fd = openSync(join(dirname(path), basename(url)), constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(fd);
+    return stat.isFile() && stat.size <= MAX_SOURCE_MAP_BYTES ? readFileSync(fd, "utf8") : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

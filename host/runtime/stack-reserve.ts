@@ -2,9 +2,9 @@
  * A function that does nothing, with a stack frame of 95 KiB, which V8 refuses to enter where there is less left:
  *
  *   (module
- *     (func $values (result v128 × 60) unreachable)
- *     (func $take (param v128 × 60))
- *     (func $nothing)
+ *     (import "host" "nothing" (func $nothing))
+ *     (import "host" "values" (func $values (result v128 × 60)))
+ *     (import "host" "take" (func $take (param v128 × 60)))
  *     (func (export "reserve") (param i32)
  *       call $nothing              ;; so that the frame is made at the entry, not in a branch
  *       (if (i32.eqz (local.get 0)) (then return))
@@ -12,14 +12,19 @@
  *       call $take × 101))
  *
  * It returns early: V8 counts the code up to there as the function's work when it looks for what is worth optimising.
+ * What it calls are JavaScript functions, which V8 knows nothing of: functions of the module itself it inlines, and then
+ * neither the values nor the frame are left. V8 refuses JavaScript a v128, and does so when such a function is called.
  */
 const VALUES = 60;
 const CALLS = 101;
+const [VALUES_TYPE, TAKE_TYPE, RESERVE_TYPE, NOTHING_TYPE] = ["00", "01", "02", "03"] as const;
 
 const types = `0460003c${"7b".repeat(VALUES)}603c${"7b".repeat(VALUES)}0060017f00600000`;
-const body = `00100220004504400f0b${"1000".repeat(CALLS)}${"1001".repeat(CALLS)}0b`;
-const code = `04${sized("00000b")}${sized("000b")}${sized("000b")}${sized(body)}`;
-const MODULE = `0061736d0100000001${sized(types)}0305040001030207${sized("010772657365727665" + "0003")}0a${sized(code)}`;
+const imports = `03${imported("nothing", NOTHING_TYPE)}${imported("values", VALUES_TYPE)}${imported("take", TAKE_TYPE)}`;
+const body = `00100020004504400f0b${"1001".repeat(CALLS)}${"1002".repeat(CALLS)}0b`;
+const MODULE =
+  `0061736d0100000001${sized(types)}02${sized(imports)}030201${RESERVE_TYPE}` +
+  `07${sized(`01${text("reserve")}0003`)}0a${sized(`01${sized(body)}`)}`;
 
 type Reserve = (never: 0) => void;
 let reserve: Reserve | undefined;
@@ -42,7 +47,9 @@ export function reserveStack(): void {
 
 function makeReserve(): Reserve {
   const module = new WebAssembly.Module(Buffer.from(MODULE, "hex"));
-  return new WebAssembly.Instance(module, {}).exports["reserve"] as Reserve;
+  const nothing = () => {};
+  const host = { nothing, values: nothing, take: nothing };
+  return new WebAssembly.Instance(module, { host }).exports["reserve"] as Reserve;
 }
 
 /** Bytes in hexadecimal behind their number, in LEB128 of two bytes at most. */
@@ -50,4 +57,13 @@ function sized(hex: string): string {
   const count = hex.length / 2;
   const bytes = count < 0x80 ? [count] : [(count & 0x7f) | 0x80, count >> 7];
   return Buffer.from(bytes).toString("hex") + hex;
+}
+
+/** The entry of a function that is imported. */
+function imported(name: string, type: string): string {
+  return `${text("host")}${text(name)}00${type}`;
+}
+
+function text(value: string): string {
+  return sized(Buffer.from(value).toString("hex"));
 }

@@ -11,6 +11,8 @@ export interface TerminationHold {
   check(): void;
   /** Whether one has come. */
   arrived(): boolean;
+  /** Whether one has come again since, a while after the first: a person insists. */
+  again(): boolean;
   /** Gives the signals their former effect. */
   release(): void;
 }
@@ -37,6 +39,7 @@ export function holdTermination(): TerminationHold {
       if (signal) throw new InterruptedError(signal);
     },
     arrived: () => recording.arrived() !== undefined,
+    again: () => recording.again(),
     release: () => recording.end(),
   };
 }

@@ -5,9 +5,10 @@ import { AxiscriptError, errnoCode, messageOf } from "../errors";
 /** Longest time limit: what fits into 32 bits, about 49 days. */
 export const MAX_TIMEOUT_MS = 2 ** 32 - 1;
 
-const CALL = Symbol.for("axiscript.interruptible-call");
 /** More than an event loop of any libuv opens. */
 const TIMER_DESCRIPTORS = 8;
+/** Where the function is that the next call is to be of: what `vm` runs is text. */
+const CALL = Symbol.for("axiscript.interruptible-call");
 const callScript = new Script(`globalThis[Symbol.for(${JSON.stringify(CALL.description)})]()`);
 
 /**
@@ -15,15 +16,20 @@ const callScript = new Script(`globalThis[Symbol.for(${JSON.stringify(CALL.descr
  * run: clean up outside.
  *
  * @param timeoutMs the limit that is told
- * @param graceMs for how much longer it may really run
+ * @param mostMs how long it may really run
  * @throws AxiscriptError ERR_AXI_TIMEOUT; ERR_AXI_IO if the limit asks for more open files than are allowed
  */
-export function callWithin(body: () => void, timeoutMs: number, graceMs: number): void {
+export function callWithin(body: () => void, timeoutMs: number, mostMs: number): void {
   checkDescriptors();
+  const slot = globalThis as unknown as Record<symbol, unknown>;
+  slot[CALL] = body;
   try {
-    callInScript(body, { timeout: Math.min(timeoutMs + graceMs, MAX_TIMEOUT_MS) });
+    // It can end whatever runs: WebAssembly that spins included.
+    callScript.runInThisContext({ displayErrors: false, timeout: Math.min(Math.ceil(mostMs), MAX_TIMEOUT_MS) });
   } catch (thrown) {
-    throw translateTimeout(thrown, timeoutMs);
+    throw errnoCode(thrown) === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? timedOut(timeoutMs) : thrown;
+  } finally {
+    slot[CALL] = undefined;
   }
 }
 
@@ -32,31 +38,12 @@ export function timedOut(timeoutMs: number): AxiscriptError {
   return new AxiscriptError("ERR_AXI_TIMEOUT", `The script was stopped: it ran longer than ${timeoutMs} ms.`);
 }
 
-/** What {@link callInScript} threw, in axiscript's terms. */
-export function translateTimeout(thrown: unknown, timeoutMs: number): unknown {
-  return errnoCode(thrown) === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? timedOut(timeoutMs) : thrown;
-}
-
-/** Calls a function by way of `vm.Script`, which can end it: WebAssembly that spins included. */
-export function callInScript(
-  body: () => void,
-  limits: { readonly timeout?: number; readonly breakOnSigint?: boolean },
-): void {
-  const slot = globalThis as unknown as Record<symbol, unknown>;
-  slot[CALL] = body;
-  try {
-    callScript.runInThisContext({ displayErrors: false, ...limits });
-  } finally {
-    slot[CALL] = undefined;
-  }
-}
-
 /**
  * Node's timer has an event loop of its own, and where that gets no descriptors Node aborts the process.
  *
  * @throws AxiscriptError ERR_AXI_IO
  */
-export function checkDescriptors(): void {
+function checkDescriptors(): void {
   const opened: number[] = [];
   try {
     while (opened.length < TIMER_DESCRIPTORS) opened.push(openSync("/dev/null", "r"));

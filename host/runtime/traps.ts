@@ -8,6 +8,8 @@ import { isStackOverflow } from "./stack-reserve";
 /** A WebAssembly frame as V8 prints it: `at name (wasm://wasm/HASH:wasm-function[7]:0x1a2)`; the name is optional. */
 const FRAME = /^\s*at (?:(.*) \()?(wasm:\/\/[^\s]*):wasm-function\[(\d+)\]:0x([0-9a-f]+)\)?$/;
 const MAX_FRAMES = 32;
+/** How many entries are looked at for one frame: more follow each other without a source of the script's in no map of asc's. */
+const MAX_ENTRIES = 10_000;
 /** How asc names the function that calls the top level of all files, and those that hold it. */
 const PROGRAM_START = "~start";
 const FILE_TOP_LEVEL = "start:";
@@ -99,7 +101,8 @@ function readSourceMap(script: CompiledScript): SourceMap | undefined {
 
 /** The mapping at an offset, or the nearest earlier one with a source that will do: some segments have none. */
 function nearestEntry(map: SourceMap, offset: number, accept: (source: string) => boolean) {
-  for (let column = offset; column >= 0;) {
+  let column = offset;
+  for (let looks = 0; column >= 0 && looks < MAX_ENTRIES; looks++) {
     const entry = map.findEntry(0, column);
     if (!("originalSource" in entry)) return undefined;
     if (entry.originalSource && accept(entry.originalSource)) return entry;

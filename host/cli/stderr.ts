@@ -1,0 +1,62 @@
+import { writeSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { monotonicMs } from "../clock";
+import { errnoCode } from "../errors";
+import { waitWritable } from "../native/libc";
+import { bytesAtOnce } from "../runtime/streams";
+
+const STDERR = 2;
+const LOOK_INTERVAL_MS = 10;
+
+/** What was not taken yet. */
+let waiting = Buffer.alloc(0);
+let most: number | undefined;
+let isWriting = false;
+
+/**
+ * Writes to stderr. What a full pipe does not take waits, and this program goes on: it has a script to stop in time.
+ * Where stderr cannot be written, what is said there is lost, and nothing else.
+ */
+export function writeStderr(text: string): void {
+  waiting = Buffer.concat([waiting, Buffer.from(text)]);
+  writeSome();
+  if (waiting.length > 0 && !isWriting) void keepWriting();
+}
+
+/**
+ * Waits until stderr has taken everything.
+ *
+ * @param goesOn whether to wait on; asked every few milliseconds, with the time since anything was taken
+ */
+export async function stderrWritten(goesOn: (idleMs: number) => boolean): Promise<void> {
+  let left = waiting.length;
+  let since = monotonicMs();
+  while (waiting.length > 0 && goesOn(monotonicMs() - since)) {
+    await setTimeout(LOOK_INTERVAL_MS);
+    writeSome();
+    if (waiting.length < left) since = monotonicMs();
+    left = waiting.length;
+  }
+  waiting = Buffer.alloc(0);
+}
+
+async function keepWriting(): Promise<void> {
+  isWriting = true;
+  while (waiting.length > 0) {
+    await setTimeout(LOOK_INTERVAL_MS);
+    writeSome();
+  }
+  isWriting = false;
+}
+
+/** As much as stderr takes without blocking. */
+function writeSome(): void {
+  most ??= bytesAtOnce(STDERR);
+  try {
+    while (waiting.length > 0 && waitWritable(STDERR, 0)) {
+      waiting = waiting.subarray(writeSync(STDERR, waiting, 0, Math.min(waiting.length, most)));
+    }
+  } catch (error) {
+    if (errnoCode(error) !== "EAGAIN") waiting = Buffer.alloc(0);
+  }
+}
