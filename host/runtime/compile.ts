@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, extname, join, relative, resolve } from "node:path";
 import type { Transform } from "assemblyscript/asc";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import type { SourceFile } from "./compile-cache";
-import { KeepSourcePositions } from "./source-positions";
 import { type CompiledScript, loadWasm, readScript } from "./script";
+import { SourceFiles } from "./source-files";
+import { KeepSourcePositions } from "./source-positions";
 
 /** asc's optimisation levels: speed 0 to 3, `s` and `z` for size. */
 export const OPTIMIZATION_LEVELS = ["0", "1", "2", "3", "s", "z"] as const;
@@ -22,8 +23,6 @@ export interface CompileOptions {
 }
 
 const PACKAGE = findPackage(__dirname);
-const SDK_PACKAGE = "axiscript";
-const WASI_SHIM = "@assemblyscript/wasi-shim";
 const OUTPUT = "script.wasm";
 
 /**
@@ -87,13 +86,18 @@ export interface CompilerOutput {
 export const compile: Compiler = async (path, flags, options) => {
   const { main } = await loadCompiler();
   options.onCompile?.(path);
-  const files = new SourceFiles(path);
+  const files = new SourceFiles(path, PACKAGE);
+  class Positions extends KeepSourcePositions {
+    protected override kindOf(source: string) {
+      return files.kindOf(source);
+    }
+  }
   const written = new Map<string, string | Uint8Array>();
   const output = [`--outFile=${OUTPUT}`, ...(options.textFormat ? ["--textFile=script.wat"] : [])];
   // With "./", so that a name that begins with a dash is not taken for an option.
   const entry = `./${relative(process.cwd(), path)}`;
-  const compiling = main([entry, ...output, ...flags, `--config=${files.config}`], {
-    transforms: [KeepSourcePositions as unknown as Transform],
+  const compiling = main([entry, ...output, ...flags, `--config=${join(PACKAGE, "asconfig.json")}`], {
+    transforms: [Positions as unknown as Transform],
     readFile: (name, base) => files.read(resolve(base, name)),
     writeFile: (name, contents) => {
       written.set(name, contents);
@@ -114,7 +118,7 @@ export const compile: Compiler = async (path, flags, options) => {
   }
   const text = written.get("script.wat");
   if (typeof text === "string") options.textFormat?.(text);
-  const map = String(written.get(`${OUTPUT}.map`));
+  const map = files.inSourceMap(String(written.get(`${OUTPUT}.map`)));
   return { wasm, sourceMap: () => map, sources: files.seen() };
 };
 
@@ -132,57 +136,6 @@ async function loadCompiler() {
   }
 }
 
-/** What the compiler reads: the script's own files, packages around it, and this package's SDK whatever is installed. */
-class SourceFiles {
-  /** Absolute path of the compiler options. */
-  readonly config = join(PACKAGE, "asconfig.json");
-  readonly #script: string;
-  readonly #seen = new Map<string, string | null>();
-
-  constructor(script: string) {
-    this.#script = resolve(script);
-  }
-
-  read(path: string): string | null {
-    const place = this.#place(path);
-    const known = this.#seen.get(place);
-    if (known !== undefined) return known;
-    const text = readIfPresent(place);
-    this.#seen.set(place, text);
-    return text;
-  }
-
-  list(path: string): string[] | null {
-    try {
-      return readdirSync(this.#place(path)).filter((name) => name.endsWith(".ts"));
-    } catch {
-      return null;
-    }
-  }
-
-  /** Every file that was asked for, with its text; `null` for those that do not exist. */
-  seen(): SourceFile[] {
-    return [...this.#seen].map(([path, text]) => ({ path, text }));
-  }
-
-  /** Where a file really is: packages may be installed further up than asc looks. */
-  #place(path: string): string {
-    const [, inPackages] = /.*\/node_modules\/(.+)$/.exec(path) ?? [];
-    if (inPackages === undefined) return path;
-    if (inPackages.startsWith(`${SDK_PACKAGE}/`)) return join(PACKAGE, inPackages.slice(SDK_PACKAGE.length + 1));
-    const around = inPackages.startsWith(`${WASI_SHIM}/`) ? [PACKAGE] : [dirname(this.#script), process.cwd()];
-    return around.map((start) => findUpwards(start, inPackages)).find((found) => found !== undefined) ?? path;
-  }
-}
-
-/** `node_modules/NAME` in a directory or the nearest one above it. */
-function findUpwards(start: string, name: string): string | undefined {
-  const candidate = join(start, "node_modules", name);
-  if (existsSync(candidate)) return candidate;
-  const parent = dirname(start);
-  return parent === start ? undefined : findUpwards(parent, name);
-}
-
 function findPackage(start: string): string {
   return existsSync(join(start, "asconfig.json")) ? start : findPackage(dirname(start));
 }
@@ -191,12 +144,4 @@ function findPackage(start: string): string {
 export function packageVersion(): string {
   const manifest = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as { version: string };
   return manifest.version;
-}
-
-function readIfPresent(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null;
-  }
 }

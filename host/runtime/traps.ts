@@ -1,8 +1,9 @@
-import { SourceMap, type SourceMapPayload } from "node:module";
-import { isAbsolute, join, relative } from "node:path";
+import { SourceMap, type SourceMapPayload, type SourceMapping } from "node:module";
+import { basename, isAbsolute, join, relative } from "node:path";
 import { AxiscriptError, messageOf, type SourcePosition } from "../errors";
 import { GATE_MODULE_NAME } from "../gate/module-file";
 import type { CompiledScript } from "./script";
+import type { SourceMapFiles } from "./source-files";
 import { isStackOverflow } from "./stack-reserve";
 
 /** A WebAssembly frame as V8 prints it: `at name (wasm://wasm/HASH:wasm-function[7]:0x1a2)`; the name is optional. */
@@ -11,6 +12,8 @@ const MAX_FRAMES = 32;
 /** How asc names the function that calls the top level of all files, and those that hold it. */
 const PROGRAM_START = "~start";
 const FILE_TOP_LEVEL = "start:";
+/** How asc names its library and packages, and what is in them. */
+const LIBRARY = "~lib/";
 
 interface WasmFrame {
   readonly functionName: string;
@@ -56,42 +59,59 @@ function wasmFrames(thrown: unknown): WasmFrame[] {
   return topLevel ? frames.filter(({ functionName }) => functionName !== PROGRAM_START) : frames;
 }
 
-/** Places in source files, without those in AssemblyScript's library and the SDK if the script's own code is among them. */
-function locate(frames: WasmFrame[], script: CompiledScript): SourcePosition[] {
-  const map = readSourceMap(script);
-  if (!map) return [];
-  const positions = frames.slice(0, MAX_FRAMES).flatMap((frame) => positionOf(frame, map, script) ?? []);
-  const own = positions.filter(({ file }) => !isLibrary(file));
-  return own.length > 0 ? own : positions;
+/** A source map, and whose the files are that it names. */
+interface Places {
+  readonly map: SourceMap;
+  readonly script: CompiledScript;
+  readonly kindOf: (source: string) => "script" | "package" | "library";
 }
 
-function positionOf(
-  { functionName, offset }: WasmFrame,
-  map: SourceMap,
-  script: CompiledScript,
-): SourcePosition | undefined {
+/**
+ * Places in source files: first those in the script's own, then those in packages that it uses; those in libraries and
+ * generated files only if there are no others.
+ */
+function locate(frames: WasmFrame[], script: CompiledScript): SourcePosition[] {
+  const places = readSourceMap(script);
+  if (!places) return [];
+  const found = frames.slice(0, MAX_FRAMES).flatMap((frame) => positionsOf(frame, places));
+  const of = (wanted: string) => found.filter(({ kind }) => kind === wanted).map(({ position }) => position);
+  const shown = [...of("script"), ...of("package")];
+  return shown.length > 0 ? shown : of("library");
+}
+
+/** The place of a frame, and where code of another file was inlined there, also the nearest one before it outside. */
+function positionsOf({ functionName, offset }: WasmFrame, { map, script, kindOf }: Places) {
   const exact = nearestEntry(map, offset, () => true);
-  if (!exact) return undefined;
-  const inlined = isLibrary(exact.originalSource) && !isLibrary(functionName);
-  const own = inlined ? nearestEntry(map, offset, (source) => !isLibrary(source)) : undefined;
-  const entry = own ?? exact;
-  return {
+  if (!exact) return [];
+  const kind = kindOf(exact.originalSource);
+  const isOwn = kind === "script" || functionName.startsWith(LIBRARY) || isOf(exact.originalSource, functionName);
+  const own = isOwn ? undefined : nearestEntry(map, offset, (source) => kindOf(source) === "script");
+  const position = (entry: SourceMapping): SourcePosition => ({
     file: displayPath(entry.originalSource, script),
     line: entry.originalLine + 1,
     column: entry.originalColumn + 1,
     functionName: shortName(functionName),
-    ...(own && { approximate: true }),
-  };
+    ...(entry === own && { approximate: true }),
+  });
+  return [{ kind, position: position(exact) }, ...(own ? [{ kind: "script", position: position(own) }] : [])];
 }
 
-function isLibrary(name: string): boolean {
-  return name.startsWith("~lib/");
+/** Whether a function is one of a file's: its name begins with the file's path, wherever that was when it was compiled. */
+function isOf(source: string, functionName: string): boolean {
+  return functionName.replace(/<.*/, "").split("/").at(-2) === basename(source, ".ts");
 }
 
-function readSourceMap(script: CompiledScript): SourceMap | undefined {
+function readSourceMap(script: CompiledScript): Places | undefined {
   try {
     const text = script.sourceMap();
-    return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload);
+    if (text === undefined) return undefined;
+    const json = JSON.parse(text) as SourceMapPayload & SourceMapFiles;
+    const ignored = new Set(json.ignoreList?.map((index) => json.sources[index]));
+    const kindOf = (source: string) => {
+      if (source.startsWith(LIBRARY) || ignored.has(source)) return "library";
+      return source.includes("node_modules/") ? "package" : "script";
+    };
+    return { map: new SourceMap(json), script, kindOf };
   } catch {
     return undefined;
   }
@@ -109,7 +129,7 @@ function nearestEntry(map: SourceMap, offset: number, accept: (source: string) =
 }
 
 function displayPath(source: string, script: CompiledScript): string {
-  if (isLibrary(source)) return source;
+  if (source.startsWith(LIBRARY)) return source;
   const path = isAbsolute(source) ? source : join(script.sourceDirectory, source);
   const shown = relative(process.cwd(), path);
   return shown.startsWith("../../..") ? path : shown;
