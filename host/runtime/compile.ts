@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, extname, join, relative, resolve } from "node:path";
 import type { Transform } from "assemblyscript/asc";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { escapeControls } from "../escape";
+import { checkOptions, KIND, oneOf, type OptionKinds } from "./check-options";
 import type { SourceFile } from "./compile-cache";
 import { type CompiledScript, loadWasm, readScript } from "./script";
 import { SourceFiles } from "./source-files";
@@ -22,6 +24,13 @@ export interface CompileOptions {
   readonly textFormat?: (wat: string) => void;
 }
 
+export const COMPILE_KINDS: OptionKinds<CompileOptions> = {
+  optimize: oneOf(OPTIMIZATION_LEVELS),
+  cacheDirectory: KIND.textOrFalse,
+  onCompile: KIND.function,
+  textFormat: KIND.function,
+};
+
 const PACKAGE = findPackage(__dirname);
 const OUTPUT = "script.wasm";
 
@@ -37,6 +46,7 @@ const OUTPUT = "script.wasm";
  * const script = await compileScript("examples/numpy-acceleration.ts", { optimize: "3" });
  */
 export async function compileScript(path: string, options: CompileOptions = {}): Promise<CompiledScript> {
+  checkOptions("compile a script", options, COMPILE_KINDS);
   return compileScriptWith(path, options, compile);
 }
 
@@ -113,8 +123,10 @@ export const compile: Compiler = async (path, flags, options) => {
   if (result.error || typeof wasm !== "object") {
     // asc collects its output in a stream with a toString of its own.
     // eslint-disable-next-line @typescript-eslint/no-base-to-string
-    const diagnostics = result.stderr.toString().trim() || messageOf(result.error);
-    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${path}:\n${diagnostics}`);
+    const diagnostics = files.named(result.stderr.toString().trim() || messageOf(result.error));
+    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${escapeControls(path)}:\n${diagnostics}`, {
+      lines: true,
+    });
   }
   const text = written.get("script.wat");
   if (typeof text === "string") options.textFormat?.(text);

@@ -43,7 +43,7 @@ export async function run(
     const wasm = job.settings.audit === undefined ? new Uint8Array() : script.wasm;
     return await threads.run({ ...job, script: loaded, identity: { path: script.path, wasm }, timeoutMs }, hooks);
   } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
+    throw scriptError(error, script, loaded);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DeviceCatalog } from "../devices/catalog";
+import { escapeControls } from "../escape";
 import { FpgaManager } from "../devices/fpga-manager";
 import type { Sysroot } from "../devices/sysroot";
 import { checkWaitsWith } from "../devices/wait";
@@ -210,7 +211,7 @@ export class ScriptRun {
   }
 
   #note(message: string): void {
-    this.#settings.note?.(message);
+    this.#settings.note?.(escapeControls(message));
   }
 }
 
@@ -253,7 +254,7 @@ export function runScript(
   try {
     return run.execute((body) => callInterruptibly(body, timeoutMs));
   } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
+    throw scriptError(error, script, loaded);
   } finally {
     run.close();
   }

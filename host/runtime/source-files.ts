@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { escapeControls } from "../escape";
 import type { SourceFile } from "./compile-cache";
 
 /**
@@ -66,6 +67,12 @@ export class SourceFiles {
     if (place === undefined) return "library";
     if (this.#seen.get(place)?.includes(GENERATED)) return "generated";
     return path.startsWith(LIBRARY) ? "package" : "script";
+  }
+
+  /** What the compiler says, with the names of files as one line each. */
+  named(diagnostics: string): string {
+    const names = [...this.#seen.keys()].map((path) => relative(process.cwd(), path));
+    return names.reduce((text, name) => text.replaceAll(name, escapeControls(name)), diagnostics);
   }
 
   /** A source map with files of packages where they are, and with the list of those that are not the user's. */

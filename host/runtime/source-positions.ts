@@ -50,6 +50,8 @@ interface AscProgram {
 }
 
 const TOP_LEVEL = "start:";
+/** Functions of AssemblyScript's that allocate: where memory runs out, and too large to be worth inlining. */
+const ALLOCATES = /^~lib\/(?:rt\/(?:itcms|tlsf)\/__(?:new|renew|alloc|realloc)|memory\/heap\.\w+)$/;
 /** Where binaryen's descriptions of expressions name the parts of an expression. */
 const PARTS =
   "children body operands value left right condition ifTrue ifFalse ptr target delta dest source size vec a b c".split(
@@ -88,7 +90,10 @@ export abstract class KeepSourcePositions {
       const kind = kindOfFunction(each, kinds);
       const { body } = this.binaryen.getFunctionInfo(functionRef);
       if (kind !== "sdk" && kind !== "library") this.#locate(each, kind, functionRef, body, module);
-      const isKept = kind === "sdk" || kind === "generated" || (kind === "package" && this.#callsOrTraps(body));
+      const isKept =
+        ["sdk", "generated"].includes(kind) ||
+        ALLOCATES.test(each.internalName) ||
+        (kind === "package" && this.#callsOrTraps(body));
       if (isKept && !fieldAccessors.has(each)) this.#keepOut(each, module);
     }
   }

@@ -2,6 +2,8 @@ import { SourceMap, type SourceMapPayload, type SourceMapping } from "node:modul
 import { basename, isAbsolute, join, relative } from "node:path";
 import { AxiscriptError, messageOf, type SourcePosition } from "../errors";
 import { GATE_MODULE_NAME } from "../gate/module-file";
+import { type MemoryLimits, WASM_PAGE_BYTES } from "../memory/linear-memory";
+import type { ScriptModule } from "./module";
 import type { CompiledScript } from "./script";
 import type { SourceMapFiles } from "./source-files";
 import { isStackOverflow } from "./stack-reserve";
@@ -14,6 +16,7 @@ const PROGRAM_START = "~start";
 const FILE_TOP_LEVEL = "start:";
 /** How asc names its library and packages, and what is in them. */
 const LIBRARY = "~lib/";
+const ALLOCATOR = "~lib/rt/";
 
 interface WasmFrame {
   readonly functionName: string;
@@ -26,14 +29,20 @@ interface WasmFrame {
  *
  * @param thrown an error of axiscript, a trap of V8's, or anything else
  * @param script with its source map, if there is one
- * @param shiftBytes how many bytes the code that ran lies behind where the source map has it
+ * @param module what ran
  */
-export function scriptError(thrown: unknown, script: CompiledScript, shiftBytes: number): AxiscriptError {
+export function scriptError(
+  thrown: unknown,
+  script: CompiledScript,
+  { shiftBytes, memory, memoryLimit }: Omit<ScriptModule, "module">,
+): AxiscriptError {
   // Loaded when something went wrong.
   const { reasonOf } = require("./uncatchable") as typeof import("./uncatchable");
   const reason = reasonOf(thrown);
-  const error = reason instanceof AxiscriptError ? reason : trap(reason);
   const frames = wasmFrames(thrown).map((frame) => ({ ...frame, offset: frame.offset - shiftBytes }));
+  const isOutOfMemory = () => messageOf(reason) === "unreachable" && isInAllocator(frames[0], script);
+  const error =
+    reason instanceof AxiscriptError ? reason : isOutOfMemory() ? outOfMemory(memory, memoryLimit) : trap(reason);
   if (error.kind !== "stopped" && frames.length > 0) {
     const positions = locate(frames, script);
     // AssemblyScript's abort says where it was called, which is worth something where there is no source map.
@@ -45,6 +54,27 @@ export function scriptError(thrown: unknown, script: CompiledScript, shiftBytes:
 function trap(thrown: unknown): AxiscriptError {
   const reason = isStackOverflow(thrown) ? "its call stack is exhausted" : messageOf(thrown);
   return new AxiscriptError("ERR_AXI_TRAP", `The script trapped: ${reason}.`, { cause: thrown });
+}
+
+/** Whether a frame is in AssemblyScript's runtime: there, `unreachable` means that the memory did not grow. */
+function isInAllocator(frame: WasmFrame | undefined, script: CompiledScript): boolean {
+  if (!frame) return false;
+  const exact = readSourceMap(script)?.map;
+  const source = exact && nearestEntry(exact, frame.offset, () => true)?.originalSource;
+  return (source ?? frame.functionName).startsWith(ALLOCATOR);
+}
+
+function outOfMemory({ maximum = 0 }: MemoryLimits, limit: ScriptModule["memoryLimit"]): AxiscriptError {
+  const lengthBytes = maximum * WASM_PAGE_BYTES;
+  const advice =
+    limit === "module"
+      ? "That is the maximum that its module declares; build it with a higher one."
+      : "Raise the limit with --max-memory (in the library: maxMemoryBytes), or have the script need less.";
+  return new AxiscriptError(
+    "ERR_AXI_OUT_OF_MEMORY",
+    `The script ran out of memory: its memory may grow to ${lengthBytes} bytes (${lengthBytes / 2 ** 20} MiB), and it ` +
+      `asked for more. ${advice}`,
+  );
 }
 
 function wasmFrames(thrown: unknown): WasmFrame[] {
