@@ -172,10 +172,8 @@ function failWith(errno: i32, action: string, path: string): void {
   const what = `Cannot ${action} ${path}: `;
   const flag = `-${action}`;
   if (errno == NOT_GRANTED) {
-    fail(
-      "ERR_AXI_NOT_ALLOWED",
-      `${what}the script may not. Allow it with --allow${flag}=${quoted(directoryOf(path))}.`,
-    );
+    // Without a full stop: behind a flag it would be part of it, and `--allow-read=..` allows the directory above.
+    fail("ERR_AXI_NOT_ALLOWED", `${what}the script may not. Allow it with --allow${flag}=${quoted(directoryOf(path))}`);
   }
   if (errno == DENIED) {
     fail("ERR_AXI_NOT_ALLOWED", `${what}it is denied, by --deny${flag} or a profile, and denials win.`);
@@ -206,6 +204,8 @@ function reason(errno: i32): string {
 
 function directoryOf(path: string): string {
   const end = path.lastIndexOf("/");
+  const name = path.substring(end + 1);
+  if (name == "." || name == "..") return path;
   return end < 0 ? "." : end == 0 ? "/" : path.substring(0, end);
 }
 

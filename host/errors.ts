@@ -1,3 +1,4 @@
+import { escapeControls, escapeLines } from "./escape";
 import { causeOfFailure } from "./node-failures";
 
 /**
@@ -107,8 +108,13 @@ export class AxiscriptError extends Error {
   /** Frames of the script, innermost first; empty if the error has no place in a script. */
   scriptStack: readonly SourcePosition[] = [];
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  /**
+   * @param message control characters in it are escaped: it may quote names that a stranger chose
+   * @param options `lines`: the message has several lines, and what it quotes in them is escaped already
+   */
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; lines?: true } = {}) {
+    const { lines, ...others } = options;
+    super(lines ? escapeLines(message) : escapeControls(message), others);
     this.code = code;
     this.kind = ERROR_KINDS[code];
   }

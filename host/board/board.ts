@@ -63,6 +63,7 @@ export class VirtualBoard {
   readonly #memoryTable: SharedMemoryTable | undefined;
   readonly #mount: KernelMount | undefined;
   readonly #thread: BoardThread;
+  readonly #models: readonly string[];
   readonly #cancelAtExit: () => void;
 
   /**
@@ -72,6 +73,7 @@ export class VirtualBoard {
    */
   constructor(options: VirtualBoardOptions = {}) {
     const { sysroot, keep, standalone = false, record, models = [] } = options;
+    this.#models = models.map(({ path }) => path);
     this.#directory = sysroot === undefined ? BoardDirectory.temporary() : BoardDirectory.permanent(sysroot, keep);
     this.sysroot = this.#directory.path;
     this.#memoryTable = standalone ? undefined : new SharedMemoryTable();
@@ -92,7 +94,7 @@ export class VirtualBoard {
       seed: options.seed ?? 1,
       strictCoherency: options.coherency === "strict",
       record,
-      models: models.map(({ path }) => path),
+      models: this.#models,
       bufferAddress: this.#frames.deviceBufferAddress,
       fuse: this.#fuse(options),
     });
@@ -118,6 +120,16 @@ export class VirtualBoard {
   /** For a `BoardMemory` in any thread of this process that runs scripts; absent: the board needs to be told nothing. */
   get memory(): BoardMemoryHandle | undefined {
     return this.#memoryTable && { table: this.#memoryTable.buffer, frames: this.#frames.handle };
+  }
+
+  /** What a user should know of a model that does not return from a call, while it does not. */
+  get hangingModel(): string | undefined {
+    if (this.#models.length === 0) return undefined;
+    const path = this.#models[this.#thread.hangingModel() ?? -1];
+    return (
+      path &&
+      `ERR_AXI_MODEL: the model ${path} does not return from a call, and the board stands still. Is there a loop in it without an end?`
+    );
   }
 
   /** Whether its files stay when it ends. */

@@ -77,7 +77,7 @@ export interface DeviceModelContext {
    * uses the board owns the address. It is in the record of the bus. Addresses are numbers, data `Uint8Array`s.
    */
   readonly bus: Bus;
-  /** Writes a line into the board's kernel log. What `console.log` says in a model appears when the board has ended. */
+  /** Writes a line into the board's kernel log. What `console.log` says in a model goes to stderr. */
   readonly log: (message: string) => void;
 }
 

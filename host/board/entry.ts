@@ -60,7 +60,11 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const buffer = new BoardUDmaBuf(files, { physicalAddress: job.bufferAddress, coherent: !job.strictCoherency });
   const bus = openBus(memory, files, buffer);
   const mainMemory = job.strictCoherency ? openMainMemory(bus, buffer, job) : undefined;
-  const models = new Map(loaded.map((model) => [model.description.kind, model]));
+  const watched = loaded.map((model, index) => ({
+    ...model,
+    onCall: (runs: boolean) => showModel(runs ? index + 1 : 0),
+  }));
+  const models = new Map(watched.map((model) => [model.description.kind, model]));
   const log = (message: string) => files.log(message);
   const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record, models, log });
   const use = isStandalone ? new DeviceUse(files) : undefined;
@@ -199,6 +203,8 @@ function finish(job: BoardJob | undefined, end: number): void {
 /** Modules are loaded while the thread's event loop runs; without them it never does. */
 async function workWithModels(job: BoardJob): Promise<void> {
   const { loadModels } = require("./model-file") as typeof import("./model-file");
+  const { printToStderr } = require("./model-console") as typeof import("./model-console");
+  printToStderr();
   let models: LoadedModel[];
   try {
     models = await loadModels(job.models);
@@ -207,6 +213,12 @@ async function workWithModels(job: BoardJob): Promise<void> {
     throw error;
   }
   work(job, models);
+}
+
+/** So that a model that never returns can be found from outside. */
+function showModel(number: number): void {
+  if (number !== 0) Atomics.add(words, THREAD_WORDS.modelCalls, 1);
+  Atomics.store(words, THREAD_WORDS.model, number);
 }
 
 function isServing(): boolean {

@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { errnoCode, messageOf } from "../errors";
 import { checkBeside } from "./model-conflicts";
+import { printingToStderr } from "./model-console";
 import { cannotUse, checkDescription } from "./model-description";
 import type { LoadedModel } from "./user-core";
 
@@ -57,7 +58,7 @@ async function importFile(path: string, timeoutMs: number): Promise<Record<strin
   }
   const late = new AbortController();
   try {
-    const loading = import(pathToFileURL(path).href) as Promise<Record<string, unknown>>;
+    const loading = printingToStderr(() => import(pathToFileURL(path).href) as Promise<Record<string, unknown>>);
     const timeout = setTimeout(timeoutMs, undefined, { signal: late.signal }).then(() => {
       throw new Error(`it is not loaded after ${timeoutMs} ms; is there an await that never ends?`);
     });

@@ -1,5 +1,7 @@
-/** A port of the Zynq MPSoC's processing system through which the fabric reaches memory. */
-export type Port = "hp" | "hpc" | "acp";
+/** The ports of the Zynq MPSoC's processing system through which the fabric reaches memory. */
+export const PORTS = ["hp", "hpc", "acp"] as const;
+/** One of {@link PORTS}. */
+export type Port = (typeof PORTS)[number];
 
 /** How often a number of clock cycles was measured. */
 type Histogram = readonly (readonly [cycles: number, count: number])[];

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { startWorker } from "../start-worker";
+import { monotonicMs } from "../clock";
 import { ThreadStart } from "../thread-start";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
@@ -26,20 +27,25 @@ export interface BoardJob {
   readonly models: readonly string[];
 }
 
-/** What both threads see: two words, each change of which is notified. */
-export const THREAD_WORDS = { state: 0, started: 1 } as const;
+/**
+ * What both threads see. Each change of the first two is notified; the others say which model's code runs, by its number
+ * from 1 on (0: none), and how often one was called.
+ */
+export const THREAD_WORDS = { state: 0, started: 1, model: 2, modelCalls: 3 } as const;
 /** What the word for the state says. */
 export const THREAD_STATE = { waiting: 0, serving: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
 const START_POLL_MS = 1;
 /** How long the thread may take to end, once it has started, before it is terminated. */
 const STOP_TIMEOUT_MS = 2000;
+/** A call of a model takes microseconds. */
+const MODEL_CALL_MS = 500;
 
 let prepared: BoardThread | undefined;
 
 /** A thread that serves one board. */
 export class BoardThread {
-  readonly #words = new Int32Array(new SharedArrayBuffer(8));
+  readonly #words = new Int32Array(new SharedArrayBuffer(16));
   readonly #start = new ThreadStart(this.#words, THREAD_WORDS.started);
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
@@ -83,6 +89,23 @@ export class BoardThread {
   async whenServing(): Promise<void> {
     this.#worker.ref();
     await Promise.race([this.#serving, this.#exited]);
+  }
+
+  /**
+   * The model, as a number in the job's list, in which the thread is stuck. Waits as long as a call may take if one is
+   * under way.
+   */
+  hangingModel(): number | undefined {
+    const read = (word: number) => Atomics.load(this.#words, word);
+    const calls = read(THREAD_WORDS.modelCalls);
+    const model = read(THREAD_WORDS.model);
+    const deadline = monotonicMs() + MODEL_CALL_MS;
+    while (model !== 0 && monotonicMs() < deadline) {
+      if (read(THREAD_WORDS.model) !== model || read(THREAD_WORDS.modelCalls) !== calls) return undefined;
+      // Nobody notifies it.
+      Atomics.wait(this.#words, THREAD_WORDS.modelCalls, calls, 1);
+    }
+    return model === 0 ? undefined : model - 1;
   }
 
   /** Resolves when the thread has ended, whatever the reason. */

@@ -25,6 +25,8 @@ export interface LoadedModel {
   /** Absolute. */
   readonly path: string;
   readonly description: DeviceModelDescription;
+  /** Told when code of the model begins and ends to run. */
+  readonly onCall?: (runs: boolean) => void;
 }
 
 /** What a core of the user's own is connected to. */
@@ -187,7 +189,9 @@ export class UserCore implements CoreModel {
 
   /** Runs code of the user's. What it throws is the end of this core, and not of the board. */
   #attempt(body: () => boolean): boolean {
+    const { onCall } = this.#options;
     try {
+      onCall?.(true);
       return body();
     } catch (error) {
       const { name, path, log } = this.#options;
@@ -197,6 +201,8 @@ export class UserCore implements CoreModel {
       const reason = `${error instanceof Error ? `${error.name}: ` : ""}${messageOf(error)}${placeOf(error, path)}`;
       log(`ERR_AXI_MODEL: core ${name} is dead: ${reason}. Mend its model ${path}, and start the board again.`);
       return true;
+    } finally {
+      onCall?.(false);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
+import { escapeControls, escapeJson } from "../escape";
 import { holdTermination, type StandaloneBoard, startBoard, type TerminationHold } from "../index";
 import { BOARD_OPTIONS, boardOptions } from "./board-options";
 import { print } from "./print";
@@ -50,15 +51,21 @@ export async function board(flags: BoardFlags): Promise<number> {
 }
 
 /** Signals are recorded, and not handled: of those that are sent again, none must cut off the end of the board. */
-async function untilEnd({ ended }: StandaloneBoard, termination: TerminationHold): Promise<void> {
+async function untilEnd(running: StandaloneBoard, termination: TerminationHold): Promise<void> {
   const end = new AbortController();
-  void ended.then(() => end.abort());
-  while (!end.signal.aborted && !termination.arrived()) await setTimeout(LOOK_INTERVAL_MS);
+  void running.ended.then(() => end.abort());
+  let said: string | undefined;
+  while (!end.signal.aborted && !termination.arrived()) {
+    const { hangingModel } = running;
+    if (hangingModel !== undefined && hangingModel !== said) note(hangingModel);
+    said ??= hangingModel;
+    await setTimeout(LOOK_INTERVAL_MS);
+  }
 }
 
 function describe({ sysroot, kept }: StandaloneBoard): string {
   return `A virtual Ultra96-V2 is running. Use its files in place of /:
-  ${sysroot}
+  ${escapeControls(sysroot)}
 
   axiscript run --sysroot ${sysroot} SCRIPT.ts
   axiscript devices --sysroot ${sysroot}
@@ -70,5 +77,5 @@ Ctrl-C ends it. ${kept ? "The directory stays." : "Nothing of it stays."}
 
 /** Notes that there are not are left out. */
 function describeForPrograms({ sysroot, kept, addressNote, kernelFilesNote }: StandaloneBoard): string {
-  return `${JSON.stringify({ sysroot, pid: process.pid, kept, addressNote, kernelFilesNote })}\n`;
+  return `${escapeJson(JSON.stringify({ sysroot, pid: process.pid, kept, addressNote, kernelFilesNote }))}\n`;
 }

@@ -7,8 +7,8 @@ import { RUN, RUN_OPTIONS, run } from "./run";
 import { splitArguments } from "./script-arguments";
 
 const HELP_COLUMNS = 100;
-const EPILOGUE = `Exit codes: the script's own; 1 device, memory or board error; 2 usage, compile or link error;
-124 time limit; 129 SIGHUP; 130 Ctrl-C; 134 trap or abort; 141 output closed; 143 SIGTERM.
+const EPILOGUE = `Exit codes: the script's own; 1 device, memory, board or permission error; 2 usage, compile or link error;
+124 time limit; 129 SIGHUP; 130 Ctrl-C; 134 trap, abort or refusal of the gate; 141 output closed; 143 SIGTERM.
 Of doctor: 0 all is well; 3 warnings; 4 something that real hardware needs is missing.`;
 
 /** What is said if a command's arguments are missing. */
@@ -79,6 +79,11 @@ export function parse(argv: readonly string[]): Command {
     // Loaded for command lines that may have permission flags, or ask for them.
     const permitting = rest.some((argument) => PERMISSION_FLAG.test(argument)) ? permissionOptions() : undefined;
     const { own, script } = splitArguments(rest, { ...RUN_OPTIONS, ...permitting?.permissionFlags() });
+    // The script's name behind `--` is as clear as can be.
+    if (script.some((argument) => argument.startsWith("-")) && rest[own.length - 1] !== "--") {
+      const { noteMisplacedFlags } = require("./misplaced-flags") as typeof import("./misplaced-flags");
+      noteMisplacedFlags(own.at(-1) ?? "", script, RUN_OPTIONS);
+    }
     const { rest: others, permissions } = permitting?.takePermissionFlags(own) ?? { rest: own, permissions: undefined };
     const spelled = others.map(spellOutOptimize);
     const plain = readPlainOptions(spelled, RUN_OPTIONS);
@@ -153,7 +158,9 @@ export function base(scriptName: string, argv: readonly string[]) {
         : message?.replace(/^Did you mean/, `Unknown command ${argv[0]}. Did you mean`);
       throw (
         error ??
-        new AxiscriptError("ERR_AXI_USAGE", `${said ?? "Cannot read the command line."} See ${scriptName} --help.`)
+        new AxiscriptError("ERR_AXI_USAGE", `${said ?? "Cannot read the command line."} See ${scriptName} --help.`, {
+          lines: true,
+        })
       );
     });
 }

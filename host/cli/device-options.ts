@@ -1,4 +1,5 @@
 import type { InferredOptionTypes, Options } from "yargs";
+import { escapeJson } from "../escape";
 import type { DeviceOptions, ListedDevice } from "../index";
 
 /** Options of every command about devices. */
@@ -35,5 +36,5 @@ export function hex(value: bigint | number, digits = 1): string {
 /** JSON for programs: addresses and register values are texts in hexadecimal. */
 export function toJson(value: unknown): string {
   const replacer = (_: string, inner: unknown) => (typeof inner === "bigint" ? hex(inner) : inner);
-  return `${JSON.stringify(value, replacer, 2)}\n`;
+  return `${escapeJson(JSON.stringify(value, replacer, 2))}\n`;
 }

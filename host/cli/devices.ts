@@ -1,7 +1,8 @@
 import type { Argv, CommandModule, InferredOptionTypes } from "yargs";
+import { escapeControls } from "../escape";
 import { type FileUser, type ListedDevice, listDevices } from "../index";
 import { DEVICE_OPTIONS, deviceName, deviceOptions, hex, toJson } from "./device-options";
-import { print, printable, style } from "./print";
+import { print, style } from "./print";
 
 type DevicesFlags = InferredOptionTypes<typeof DEVICE_OPTIONS>;
 
@@ -44,8 +45,8 @@ function render(device: ListedDevice): string {
     ...openBy.map((user): [string, string] => ["open", describeUser(user)]),
   ];
   const width = Math.max(...rows.map(([title]) => title.length));
-  const lines = rows.map(([title, text]) => `  ${title.padEnd(width)}  ${printable(text)}\n`);
-  return `${style("bold", printable(`${id}  ${deviceName(device)}`))}\n${lines.join("")}`;
+  const lines = rows.map(([title, text]) => `  ${title.padEnd(width)}  ${escapeControls(text)}\n`);
+  return `${style("bold", escapeControls(`${id}  ${deviceName(device)}`))}\n${lines.join("")}`;
 }
 
 function describeUser({ pid, command, locked }: FileUser): string {

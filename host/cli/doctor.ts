@@ -1,7 +1,8 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
+import { escapeControls, escapeJson } from "../escape";
 import { examineSystem, type Finding, type FindingStatus } from "../index";
 import { EXIT } from "./exit-codes";
-import { print, printable, style } from "./print";
+import { print, style } from "./print";
 
 export const DOCTOR_OPTIONS = {
   json: { type: "boolean", default: false, describe: "Print the findings as JSON, for programs" },
@@ -31,7 +32,7 @@ const STATUS_WIDTH = "warning".length;
 /** Examines this machine and prints what was found; gives the exit code. */
 export async function doctor({ json, sysroot }: DoctorFlags): Promise<number> {
   const findings = examineSystem(sysroot === undefined ? {} : { sysroot });
-  await print(json ? `${JSON.stringify(findings, undefined, 2)}\n` : render(findings));
+  await print(json ? `${escapeJson(JSON.stringify(findings, undefined, 2))}\n` : render(findings));
   const has = (status: FindingStatus) => findings.some((finding) => finding.status === status);
   return has("missing") ? EXIT.missing : has("warning") ? EXIT.warnings : 0;
 }
@@ -48,9 +49,9 @@ function render(findings: readonly Finding[]): string {
 
 function row({ status, title, found, fix }: Finding, titleWidth: number): string {
   const indent = " ".repeat(2 + STATUS_WIDTH + 2 + titleWidth + 2);
-  const lines = wrap(printable(found), COLUMNS - indent.length);
+  const lines = wrap(escapeControls(found), COLUMNS - indent.length);
   const head = `  ${style(COLOURS[status], status.padEnd(STATUS_WIDTH))}  ${title.padEnd(titleWidth)}  `;
-  const mend = fix === undefined ? "" : `${"fix:".padStart(2 + STATUS_WIDTH)}  ${style("cyan", printable(fix))}\n`;
+  const mend = fix === undefined ? "" : `${"fix:".padStart(2 + STATUS_WIDTH)}  ${style("cyan", escapeControls(fix))}\n`;
   return `${head}${lines.join(`\n${indent}`)}\n${mend}`;
 }
 

@@ -2,7 +2,7 @@ import { AxiscriptError, InterruptedError } from "../errors";
 
 /** Exit codes of `axiscript` itself; a script that ends by itself gives its own. */
 export const EXIT = {
-  /** A device, the memory, the FPGA or the board said no. */
+  /** A device, the memory, the FPGA, the board, a permission or a limit said no. */
   failure: 1,
   /** The command line or the script could not be used: wrong flags, no such file, compile or link error. */
   usage: 2,
@@ -12,7 +12,7 @@ export const EXIT = {
   missing: 4,
   /** The time limit of `--timeout` was reached; as coreutils `timeout`. */
   timeout: 124,
-  /** The script trapped or aborted: 128 + SIGABRT. */
+  /** The script trapped or aborted, or the gate refused what it asked of a device: 128 + SIGABRT. */
   trap: 134,
   /** Nobody reads the output any more: 128 + SIGPIPE. */
   brokenPipe: 141,

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
+import { escapeControls, escapeJson } from "../escape";
 import { type Inspection, inspectScript } from "../index";
 import { EXIT } from "./exit-codes";
 import { print } from "./print";
@@ -28,7 +29,7 @@ const PAGE_KIBIBYTES = 64;
 /** Inspects a script and prints what was found; gives the exit code. */
 export async function inspect({ script = "", json }: InspectFlags): Promise<number> {
   const inspection = inspectScript(script);
-  const text = json ? JSON.stringify(inspection, undefined, 2) : render(inspection);
+  const text = json ? escapeJson(JSON.stringify(inspection, undefined, 2)) : render(inspection);
   await print(`${text}\n`);
   return inspection.problems.length > 0 ? EXIT.usage : 0;
 }
@@ -39,7 +40,7 @@ function render({ path, lengthBytes, permissions, imports, exports, memory, prob
     ...hints.firmware.map((text) => ["firmware", text]),
   ];
   return [
-    `${printable(path)}: ${lengthBytes} bytes, ${imports.length} imports, ${exports.length} exports`,
+    `${escapeControls(path)}: ${lengthBytes} bytes, ${imports.length} imports, ${exports.length} exports`,
     section(
       "It can ask for",
       permissions.map(({ flag, imports: from }) => [flag, from.join(", ")]),
@@ -66,7 +67,9 @@ function section(title: string, rows: readonly (readonly string[])[], none?: str
   if (rows.length === 0) return none === undefined ? "" : `${title}\n  ${none}`;
   const width = Math.max(...rows.map(([first = ""]) => first.length));
   const lines = rows.map(([first = "", second]) =>
-    second === undefined ? `  ${printable(first)}` : `  ${printable(first).padEnd(width)}  ${printable(second)}`,
+    second === undefined
+      ? `  ${escapeControls(first)}`
+      : `  ${escapeControls(first).padEnd(width)}  ${escapeControls(second)}`,
   );
   return `${title}\n${lines.join("\n")}`;
 }
@@ -74,12 +77,4 @@ function section(title: string, rows: readonly (readonly string[])[], none?: str
 function describePages({ initial, maximum }: { initial: number; maximum?: number }): string {
   const most = maximum === undefined ? "without a maximum" : `at most ${maximum} (${maximum * PAGE_KIBIBYTES} KiB)`;
   return `${initial} of 64 KiB at first (${initial * PAGE_KIBIBYTES} KiB), ${most}`;
-}
-
-/** Names are the script's, and may hold what a terminal obeys. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
 }

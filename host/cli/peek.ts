@@ -1,7 +1,8 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
+import { escapeControls } from "../escape";
 import { type DeviceRegisters, type FieldDescription, openDeviceRegisters, type RegisterReading } from "../index";
 import { DEVICE_OPTIONS, deviceName, deviceOptions, hex, toJson } from "./device-options";
-import { print, printable } from "./print";
+import { print } from "./print";
 
 const PEEK_OPTIONS = {
   "side-effects": {
@@ -59,7 +60,7 @@ function renderAll({ device, description }: DeviceRegisters, readings: readonly 
     const place = `${hex(register.offset, 2)}  ${register.name.padEnd(nameWidth)}`;
     return `${`${place}  ${skipped ?? wholeValue(reading)}  ${shownFields}`.trimEnd()}\n`;
   });
-  return `${printable(`${deviceName(device)} (${device.id}), ${description?.title ?? ""}`)}\n${lines.join("")}`;
+  return `${escapeControls(`${deviceName(device)} (${device.id}), ${description?.title ?? ""}`)}\n${lines.join("")}`;
 }
 
 /** A register with a line for each field; or one field alone. */

@@ -18,12 +18,6 @@ export function print(text: string): Promise<void> {
   });
 }
 
-/** Names come from files: without what would move a terminal's cursor or end the line. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
-}
-
 /** Colour only where a terminal shows it and nobody objects (NO_COLOR, TERM=dumb). */
 export function style(format: Parameters<typeof styleText>[0], text: string): string {
   return process.stdout.isTTY && process.stdout.hasColors() ? styleText(format, text) : text;

@@ -1,9 +1,10 @@
 import { AxiscriptError, InterruptedError, type SourcePosition } from "../errors";
+import { escapeControls, escapeLines } from "../escape";
 import { writeStderr } from "./stderr";
 
 /** One line of axiscript's own on stderr; stdout is the script's. */
 export function note(message: string): void {
-  writeStderr(`axiscript: ${message}\n`);
+  writeStderr(`axiscript: ${escapeControls(message)}\n`);
 }
 
 /** One line that says what is going on, only where a person is watching. */
@@ -20,18 +21,19 @@ export function reportError(error: unknown, withStack: boolean): void {
     if (error.code === "ERR_AXI_BROKEN_PIPE") return;
     if (error instanceof InterruptedError && error.signal === "SIGINT" && process.stderr.isTTY) writeStderr("\n");
     writeStderr(`${error.code}: ${error.message}\n${formatStack(error.scriptStack)}`);
-    if (withStack) writeStderr(`${error.stack}\n`);
+    if (withStack) writeStderr(`${escapeLines(error.stack ?? "")}\n`);
     return;
   }
   const detail = error instanceof Error ? error.stack : String(error);
-  writeStderr(`axiscript failed in a way that it should not; please report this:\n${detail}\n`);
+  writeStderr(`axiscript failed in a way that it should not; please report this:\n${escapeLines(detail ?? "")}\n`);
 }
 
 /** One line a frame; a frame that repeats itself is counted. */
 function formatStack(stack: readonly SourcePosition[]): string {
   const lines = stack.map(({ file, line, column, functionName, approximate }) => {
-    const place = approximate ? `near ${file}:${line}` : `at ${file}:${line}:${column}`;
-    return `    ${place}${functionName === undefined ? "" : ` (${functionName})`}\n`;
+    const shown = escapeControls(file);
+    const place = approximate ? `near ${shown}:${line}` : `at ${shown}:${line}:${column}`;
+    return `    ${place}${functionName === undefined ? "" : ` (${escapeControls(functionName)})`}\n`;
   });
   return lines
     .map((line, index) => {

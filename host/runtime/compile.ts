@@ -1,11 +1,13 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, extname, join, relative, resolve } from "node:path";
+import { extname, join, relative, resolve } from "node:path";
 import type { Transform } from "assemblyscript/asc";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { escapeControls } from "../escape";
+import { checkOptions, KIND, oneOf, type OptionKinds } from "./check-options";
 import type { SourceFile } from "./compile-cache";
 import { findInstalled, incompleteInstallation, PACKAGE, packageVersion, readPackageFile } from "./installation";
-import { KeepSourcePositions } from "./source-positions";
 import { type CompiledScript, loadWasm, readScript } from "./script";
+import { SourceFiles } from "./source-files";
+import { KeepSourcePositions } from "./source-positions";
 
 /** asc's optimisation levels: speed 0 to 3, `s` and `z` for size. */
 export const OPTIMIZATION_LEVELS = ["0", "1", "2", "3", "s", "z"] as const;
@@ -22,9 +24,15 @@ export interface CompileOptions {
   readonly textFormat?: (wat: string) => void;
 }
 
+export const COMPILE_KINDS: OptionKinds<CompileOptions> = {
+  optimize: oneOf(OPTIMIZATION_LEVELS),
+  cacheDirectory: KIND.textOrFalse,
+  onCompile: KIND.function,
+  textFormat: KIND.function,
+};
+
 /** The compiler options, relative to the package. */
 const CONFIG = "asconfig.json";
-const SDK_PACKAGE = "axiscript";
 const WASI_SHIM = "@assemblyscript/wasi-shim";
 const OUTPUT = "script.wasm";
 
@@ -40,6 +48,7 @@ const OUTPUT = "script.wasm";
  * const script = await compileScript("examples/numpy-acceleration.ts", { optimize: "3" });
  */
 export async function compileScript(path: string, options: CompileOptions = {}): Promise<CompiledScript> {
+  checkOptions("compile a script", options, COMPILE_KINDS);
   return compileScriptWith(path, options, compile);
 }
 
@@ -92,13 +101,18 @@ export const compile: Compiler = async (path, flags, options) => {
   readPackageFile(CONFIG);
   if (findInstalled(PACKAGE, WASI_SHIM) === undefined) throw incompleteInstallation(`there is no package ${WASI_SHIM}`);
   options.onCompile?.(path);
-  const files = new SourceFiles(path);
+  const files = new SourceFiles(path, PACKAGE);
+  class Positions extends KeepSourcePositions {
+    protected override kindOf(source: string) {
+      return files.kindOf(source);
+    }
+  }
   const written = new Map<string, string | Uint8Array>();
   const output = [`--outFile=${OUTPUT}`, ...(options.textFormat ? ["--textFile=script.wat"] : [])];
   // With "./", so that a name that begins with a dash is not taken for an option.
   const entry = `./${relative(process.cwd(), path)}`;
-  const compiling = main([entry, ...output, ...flags, `--config=${files.config}`], {
-    transforms: [KeepSourcePositions as unknown as Transform],
+  const compiling = main([entry, ...output, ...flags, `--config=${join(PACKAGE, CONFIG)}`], {
+    transforms: [Positions as unknown as Transform],
     readFile: (name, base) => files.read(resolve(base, name)),
     writeFile: (name, contents) => {
       written.set(name, contents);
@@ -114,12 +128,14 @@ export const compile: Compiler = async (path, flags, options) => {
   if (result.error || typeof wasm !== "object") {
     // asc collects its output in a stream with a toString of its own.
     // eslint-disable-next-line @typescript-eslint/no-base-to-string
-    const diagnostics = result.stderr.toString().trim() || messageOf(result.error);
-    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${path}:\n${diagnostics}`);
+    const diagnostics = files.named(result.stderr.toString().trim() || messageOf(result.error));
+    throw new AxiscriptError("ERR_AXI_COMPILE", `Cannot compile ${escapeControls(path)}:\n${diagnostics}`, {
+      lines: true,
+    });
   }
   const text = written.get("script.wat");
   if (typeof text === "string") options.textFormat?.(text);
-  const map = String(written.get(`${OUTPUT}.map`));
+  const map = files.inSourceMap(String(written.get(`${OUTPUT}.map`)));
   return { wasm, sourceMap: () => map, sources: files.seen() };
 };
 
@@ -136,56 +152,5 @@ async function loadCompiler() {
         "axiscript build and run the .wasm here.",
       { cause },
     );
-  }
-}
-
-/** What the compiler reads: the script's own files, packages around it, and this package's SDK whatever is installed. */
-class SourceFiles {
-  /** Absolute path of the compiler options. */
-  readonly config = join(PACKAGE, CONFIG);
-  readonly #script: string;
-  readonly #seen = new Map<string, string | null>();
-
-  constructor(script: string) {
-    this.#script = resolve(script);
-  }
-
-  read(path: string): string | null {
-    const place = this.#place(path);
-    const known = this.#seen.get(place);
-    if (known !== undefined) return known;
-    const text = readIfPresent(place);
-    this.#seen.set(place, text);
-    return text;
-  }
-
-  list(path: string): string[] | null {
-    try {
-      return readdirSync(this.#place(path)).filter((name) => name.endsWith(".ts"));
-    } catch {
-      return null;
-    }
-  }
-
-  /** Every file that was asked for, with its text; `null` for those that do not exist. */
-  seen(): SourceFile[] {
-    return [...this.#seen].map(([path, text]) => ({ path, text }));
-  }
-
-  /** Where a file really is: packages may be installed further up than asc looks. */
-  #place(path: string): string {
-    const [, inPackages] = /.*\/node_modules\/(.+)$/.exec(path) ?? [];
-    if (inPackages === undefined) return path;
-    if (inPackages.startsWith(`${SDK_PACKAGE}/`)) return join(PACKAGE, inPackages.slice(SDK_PACKAGE.length + 1));
-    const around = inPackages.startsWith(`${WASI_SHIM}/`) ? [PACKAGE] : [dirname(this.#script), process.cwd()];
-    return around.map((start) => findInstalled(start, inPackages)).find((found) => found !== undefined) ?? path;
-  }
-}
-
-function readIfPresent(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null;
   }
 }

@@ -1,4 +1,5 @@
 import { AxiscriptError } from "../errors";
+import { escapeControls } from "../escape";
 import type { MemoryLimits } from "../memory/linear-memory";
 import { ABI_TABLE, MEMORY_IMPORT } from "./abi";
 import { formatSignature, type WasmImport, type WasmInterface } from "./wasm-binary";
@@ -19,7 +20,7 @@ export function checkLinks(script: WasmInterface): MemoryLimits {
   if (misfits.length > 0) {
     throw new AxiscriptError(
       "ERR_AXI_LINK",
-      `Cannot link the script:\n${misfits.map((line) => `  ${line}`).join("\n")}`,
+      `Cannot link the script:\n${misfits.map((line) => `  ${escapeControls(line)}`).join("\n")}`,
     );
   }
   if (!script.functionExports.includes(ENTRY)) {

@@ -16,6 +16,8 @@ export interface ScriptModule {
   readonly module: WebAssembly.Module;
   /** Of the memory that it imports. */
   readonly memory: MemoryLimits;
+  /** Whether the module itself, or the run, keeps the memory from growing further. */
+  readonly memoryLimit: "module" | "run";
   /** How many bytes its code lies behind where the source map has it. */
   readonly shiftBytes: number;
 }
@@ -108,7 +110,8 @@ function check(
   const found = readInterface(wasm);
   const memory = checkLinks(found);
   checkTables(path, found);
-  return { module, shiftBytes, memory: memoryLimits(path, memory, maxMemoryBytes) };
+  const limits = memoryLimits(path, memory, maxMemoryBytes);
+  return { module, shiftBytes, memory: limits, memoryLimit: limits.maximum === memory.maximum ? "module" : "run" };
 }
 
 function checkTables(path: string, { tables }: WasmInterface): void {

@@ -50,7 +50,7 @@ export async function run(
       hooks,
     );
   } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
+    throw scriptError(error, script, loaded);
   }
 }
 
@@ -67,7 +67,7 @@ export function runSync(
   try {
     return threads.runSync({ ...job, script: loaded, identity, timeoutMs, leftMs: timeoutMs }, onNote);
   } catch (error) {
-    throw scriptError(error, script, loaded.shiftBytes);
+    throw scriptError(error, script, loaded);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DeviceCatalog } from "../devices/catalog";
+import { escapeControls } from "../escape";
 import { FpgaManager } from "../devices/fpga-manager";
 import type { Sysroot } from "../devices/sysroot";
 import { checkWaitsWith } from "../devices/wait";
@@ -215,7 +216,7 @@ export class ScriptRun {
   }
 
   #note(message: string): void {
-    this.#settings.note?.(message);
+    this.#settings.note?.(escapeControls(message));
   }
 }
 

@@ -5,11 +5,13 @@ import { DeviceCatalog } from "../devices/catalog";
 import { Sysroot } from "../devices/sysroot";
 import { hasUioDevices } from "../devices/uio-presence";
 import { AxiscriptError } from "../errors";
+import { escapeControls } from "../escape";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
 import type { BoardHandle } from "./board-handle";
-import { checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
-import type { CompileOptions } from "./compile";
+import { checkOptions, KIND, oneOf, type OptionKinds } from "./check-options";
+import { BOARD_KINDS, checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
+import { COMPILE_KINDS, type CompileOptions } from "./compile";
 import { checkPermissionOptions, type PermissionOptions } from "./permissions";
 import type { RunResult, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
@@ -94,6 +96,31 @@ export interface RunOptions extends RunSyncOptions {
   readonly signal?: AbortSignal;
 }
 
+const RUNTIME_KINDS: OptionKinds<RuntimeOptions> = {
+  ...COMPILE_KINDS,
+  ...BOARD_KINDS,
+  board: oneOf(BOARD_CHOICES),
+  deviceDirectories: KIND.texts,
+  pinMechanism: oneOf(PIN_MECHANISMS),
+  permissions: KIND.object,
+};
+
+const RUN_SYNC_KINDS: OptionKinds<RunSyncOptions> = {
+  args: KIND.texts,
+  env: KIND.textsByName,
+  timeoutMs: KIND.number,
+  maxMemoryBytes: KIND.number,
+  permissions: KIND.object,
+  audit: KIND.text,
+  maxOutputBytes: KIND.number,
+  stdin: KIND.descriptor,
+  stdout: KIND.descriptor,
+  stderr: KIND.descriptor,
+  onNote: KIND.function,
+};
+
+const RUN_KINDS: OptionKinds<RunOptions> = { ...RUN_SYNC_KINDS, signal: KIND.signal };
+
 /** Runs scripts on one board. Made by {@link createRuntime}. */
 export interface Runtime {
   /** What was chosen. */
@@ -143,9 +170,9 @@ export interface Runtime {
  * Importing the package throws ERR_AXI_UNSUPPORTED_PLATFORM on other systems than Linux on x86-64 and arm64.
  *
  * @throws AxiscriptError ERR_AXI_BOARD; ERR_AXI_BOARD_BUSY where a board serves another program alone; ERR_AXI_USAGE for
- *   a seed out of range, a record or models of a real system, or settings of a board that is already running;
- *   ERR_AXI_IO if the record cannot be written; ERR_AXI_MODEL for a model that cannot be used; ERR_AXI_DESCRIPTION for
- *   device descriptions that cannot be used
+ *   an option that does not exist or is of another kind, a seed out of range, a record or models of a real system, or
+ *   settings of a board that is already running; ERR_AXI_IO if the record cannot be written; ERR_AXI_MODEL for a model that
+ *   cannot be used; ERR_AXI_DESCRIPTION for device descriptions that cannot be used
  * @example
  * import { createRuntime } from "axiscript";
  *
@@ -171,25 +198,13 @@ export interface RuntimeSettings {
 
 /** As {@link createRuntime}, with settings for every run. */
 export async function createRuntimeWith(options: RuntimeOptions, settings: RuntimeSettings): Promise<Runtime> {
+  checkOptions("create a runtime", options, RUNTIME_KINDS);
   checkBoardOptions(options);
   const choice = options.board ?? "auto";
-  if (!BOARD_CHOICES.includes(choice)) {
-    throw new AxiscriptError(
-      "ERR_AXI_USAGE",
-      `Cannot use board "${choice}": it is one of ${BOARD_CHOICES.join(", ")}.`,
-    );
-  }
   if (options.sysroot === "") {
     throw new AxiscriptError("ERR_AXI_USAGE", "Cannot use an empty sysroot: name a directory.");
   }
-  const { pinMechanism } = options;
   checkPermissionOptions(options.permissions);
-  if (pinMechanism !== undefined && !PIN_MECHANISMS.includes(pinMechanism)) {
-    throw new AxiscriptError(
-      "ERR_AXI_USAGE",
-      `Cannot pin with "${pinMechanism}": it is one of ${PIN_MECHANISMS.join(", ")}.`,
-    );
-  }
   // A mistake in them is told now, not by the first device that a script opens.
   if (options.deviceDirectories) new DeviceCatalog(options.deviceDirectories).checkOwn();
   const kind = choice === "auto" ? chooseBoard(options) : choice;
@@ -252,6 +267,7 @@ class BoardRuntime implements Runtime {
     // Loaded here, since the command line has no need of it.
     const beside = require("./run-beside") as typeof import("./run-beside");
     this.#checkOpen();
+    checkOptions("run a script", options, RUN_KINDS);
     const { settings, streams, limits } = this.#prepare(options);
     const { signal, onNote = () => {} } = options;
     const { onStuck } = this.#settings;
@@ -270,6 +286,7 @@ class BoardRuntime implements Runtime {
   runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
     const beside = require("./run-beside") as typeof import("./run-beside");
     this.#checkOpen();
+    checkOptions("run a script", options, RUN_SYNC_KINDS);
     const { settings, streams, limits } = this.#prepare(options);
     const compiled = typeof script === "object" ? script : loadWasmOnly(script);
     const { onNote = () => {} } = options;
@@ -293,7 +310,10 @@ class BoardRuntime implements Runtime {
 
   /** A core that is dead explains what a script waited for in vain. */
   #tellModelErrors(onNote: RunSyncOptions["onNote"]): void {
-    for (const error of this.#modelErrors?.take() ?? []) onNote?.(error);
+    const hanging = this.#virtual?.hangingModel;
+    for (const error of [...(this.#modelErrors?.take() ?? []), ...(hanging === undefined ? [] : [hanging])]) {
+      onNote?.(escapeControls(error));
+    }
   }
 
   #prepare(options: RunSyncOptions) {

@@ -1,5 +1,6 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
-import { checkBoardOptions, loadAsked } from "./virtual-board";
+import { checkOptions, KIND, oneOf, type OptionKinds } from "./check-options";
+import { BOARD_KINDS, checkBoardOptions, loadAsked } from "./virtual-board";
 
 /** What {@link startBoard} takes. */
 export interface BoardOptions extends Pick<
@@ -14,6 +15,13 @@ export interface BoardOptions extends Pick<
   readonly models?: readonly string[];
 }
 
+const STANDALONE_KINDS: OptionKinds<BoardOptions> = {
+  ...BOARD_KINDS,
+  overlayErrors: oneOf(["returned", "hidden"]),
+  programmingMs: KIND.number,
+  keep: KIND.flag,
+};
+
 /** A virtual board that serves every program which uses its files. Made by {@link startBoard}. */
 export interface StandaloneBoard {
   /** The directory to use in place of `/`. */
@@ -24,6 +32,8 @@ export interface StandaloneBoard {
   readonly addressNote: string | undefined;
   /** What its files do not do as a kernel's would, if there is something to say. */
   readonly kernelFilesNote: string | undefined;
+  /** What a user should know of a model that does not return from a call, while it does not. */
+  readonly hangingModel: string | undefined;
   /** Resolves when the board has ended, asked to or not. */
   readonly ended: Promise<void>;
   /**
@@ -55,6 +65,7 @@ export interface StandaloneBoard {
  * process.once("SIGTERM", () => void board.stop());
  */
 export async function startBoard(options: BoardOptions = {}): Promise<StandaloneBoard> {
+  checkOptions("start a board", options, STANDALONE_KINDS);
   checkBoardOptions(options);
   const keep = options.keep ?? false;
   const models = await loadAsked(options.models);

@@ -38,7 +38,7 @@ export function fromPlain(plain: PlainThrown): Error {
   const { code, message, stack, scriptStack, cause, signal } = plain;
   const error =
     signal === undefined
-      ? new AxiscriptError(code, message, cause && { cause: otherError(cause) })
+      ? new AxiscriptError(code, message, { lines: true, ...(cause && { cause: otherError(cause) }) })
       : new InterruptedError(signal);
   error.scriptStack = scriptStack;
   if (stack !== undefined) error.stack = stack;

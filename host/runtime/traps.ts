@@ -1,8 +1,11 @@
-import { SourceMap, type SourceMapPayload } from "node:module";
-import { isAbsolute, join, relative } from "node:path";
+import { SourceMap, type SourceMapPayload, type SourceMapping } from "node:module";
+import { basename, isAbsolute, join, relative } from "node:path";
 import { AxiscriptError, messageOf, type SourcePosition } from "../errors";
 import { GATE_MODULE_NAME } from "../gate/module-file";
+import { type MemoryLimits, WASM_PAGE_BYTES } from "../memory/linear-memory";
+import type { ScriptModule } from "./module";
 import type { CompiledScript } from "./script";
+import type { SourceMapFiles } from "./source-files";
 import { isStackOverflow } from "./stack-reserve";
 
 /** A WebAssembly frame as V8 prints it: `at name (wasm://wasm/HASH:wasm-function[7]:0x1a2)`; the name is optional. */
@@ -13,6 +16,9 @@ const MAX_ENTRIES = 10_000;
 /** How asc names the function that calls the top level of all files, and those that hold it. */
 const PROGRAM_START = "~start";
 const FILE_TOP_LEVEL = "start:";
+/** How asc names its library and packages, and what is in them. */
+const LIBRARY = "~lib/";
+const ALLOCATOR = "~lib/rt/";
 
 interface WasmFrame {
   readonly functionName: string;
@@ -25,14 +31,20 @@ interface WasmFrame {
  *
  * @param thrown an error of axiscript, a trap of V8's, or anything else
  * @param script with its source map, if there is one
- * @param shiftBytes how many bytes the code that ran lies behind where the source map has it
+ * @param module what ran
  */
-export function scriptError(thrown: unknown, script: CompiledScript, shiftBytes: number): AxiscriptError {
+export function scriptError(
+  thrown: unknown,
+  script: CompiledScript,
+  { shiftBytes, memory, memoryLimit }: Omit<ScriptModule, "module">,
+): AxiscriptError {
   // Loaded when something went wrong.
   const { reasonOf } = require("./uncatchable") as typeof import("./uncatchable");
   const reason = reasonOf(thrown);
-  const error = reason instanceof AxiscriptError ? reason : trap(reason);
   const frames = wasmFrames(thrown).map((frame) => ({ ...frame, offset: frame.offset - shiftBytes }));
+  const isOutOfMemory = () => messageOf(reason) === "unreachable" && isInAllocator(frames[0], script);
+  const error =
+    reason instanceof AxiscriptError ? reason : isOutOfMemory() ? outOfMemory(memory, memoryLimit) : trap(reason);
   if (error.kind !== "stopped" && frames.length > 0) {
     const positions = locate(frames, script);
     // AssemblyScript's abort says where it was called, which is worth something where there is no source map.
@@ -44,6 +56,27 @@ export function scriptError(thrown: unknown, script: CompiledScript, shiftBytes:
 function trap(thrown: unknown): AxiscriptError {
   const reason = isStackOverflow(thrown) ? "its call stack is exhausted" : messageOf(thrown);
   return new AxiscriptError("ERR_AXI_TRAP", `The script trapped: ${reason}.`, { cause: thrown });
+}
+
+/** Whether a frame is in AssemblyScript's runtime: there, `unreachable` means that the memory did not grow. */
+function isInAllocator(frame: WasmFrame | undefined, script: CompiledScript): boolean {
+  if (!frame) return false;
+  const exact = readSourceMap(script)?.map;
+  const source = exact && nearestEntry(exact, frame.offset, () => true)?.originalSource;
+  return (source ?? frame.functionName).startsWith(ALLOCATOR);
+}
+
+function outOfMemory({ maximum = 0 }: MemoryLimits, limit: ScriptModule["memoryLimit"]): AxiscriptError {
+  const lengthBytes = maximum * WASM_PAGE_BYTES;
+  const advice =
+    limit === "module"
+      ? "That is the maximum that its module declares; build it with a higher one."
+      : "Raise the limit with --max-memory (in the library: maxMemoryBytes), or have the script need less.";
+  return new AxiscriptError(
+    "ERR_AXI_OUT_OF_MEMORY",
+    `The script ran out of memory: its memory may grow to ${lengthBytes} bytes (${lengthBytes / 2 ** 20} MiB), and it ` +
+      `asked for more. ${advice}`,
+  );
 }
 
 function wasmFrames(thrown: unknown): WasmFrame[] {
@@ -58,42 +91,59 @@ function wasmFrames(thrown: unknown): WasmFrame[] {
   return topLevel ? frames.filter(({ functionName }) => functionName !== PROGRAM_START) : frames;
 }
 
-/** Places in source files, without those in AssemblyScript's library and the SDK if the script's own code is among them. */
-function locate(frames: WasmFrame[], script: CompiledScript): SourcePosition[] {
-  const map = readSourceMap(script);
-  if (!map) return [];
-  const positions = frames.slice(0, MAX_FRAMES).flatMap((frame) => positionOf(frame, map, script) ?? []);
-  const own = positions.filter(({ file }) => !isLibrary(file));
-  return own.length > 0 ? own : positions;
+/** A source map, and whose the files are that it names. */
+interface Places {
+  readonly map: SourceMap;
+  readonly script: CompiledScript;
+  readonly kindOf: (source: string) => "script" | "package" | "library";
 }
 
-function positionOf(
-  { functionName, offset }: WasmFrame,
-  map: SourceMap,
-  script: CompiledScript,
-): SourcePosition | undefined {
+/**
+ * Places in source files: first those in the script's own, then those in packages that it uses; those in libraries and
+ * generated files only if there are no others.
+ */
+function locate(frames: WasmFrame[], script: CompiledScript): SourcePosition[] {
+  const places = readSourceMap(script);
+  if (!places) return [];
+  const found = frames.slice(0, MAX_FRAMES).flatMap((frame) => positionsOf(frame, places));
+  const of = (wanted: string) => found.filter(({ kind }) => kind === wanted).map(({ position }) => position);
+  const shown = [...of("script"), ...of("package")];
+  return shown.length > 0 ? shown : of("library");
+}
+
+/** The place of a frame, and where code of another file was inlined there, also the nearest one before it outside. */
+function positionsOf({ functionName, offset }: WasmFrame, { map, script, kindOf }: Places) {
   const exact = nearestEntry(map, offset, () => true);
-  if (!exact) return undefined;
-  const inlined = isLibrary(exact.originalSource) && !isLibrary(functionName);
-  const own = inlined ? nearestEntry(map, offset, (source) => !isLibrary(source)) : undefined;
-  const entry = own ?? exact;
-  return {
+  if (!exact) return [];
+  const kind = kindOf(exact.originalSource);
+  const isOwn = kind === "script" || functionName.startsWith(LIBRARY) || isOf(exact.originalSource, functionName);
+  const own = isOwn ? undefined : nearestEntry(map, offset, (source) => kindOf(source) === "script");
+  const position = (entry: SourceMapping): SourcePosition => ({
     file: displayPath(entry.originalSource, script),
     line: entry.originalLine + 1,
     column: entry.originalColumn + 1,
     functionName: shortName(functionName),
-    ...(own && { approximate: true }),
-  };
+    ...(entry === own && { approximate: true }),
+  });
+  return [{ kind, position: position(exact) }, ...(own ? [{ kind: "script", position: position(own) }] : [])];
 }
 
-function isLibrary(name: string): boolean {
-  return name.startsWith("~lib/");
+/** Whether a function is one of a file's: its name begins with the file's path, wherever that was when it was compiled. */
+function isOf(source: string, functionName: string): boolean {
+  return functionName.replace(/<.*/, "").split("/").at(-2) === basename(source, ".ts");
 }
 
-function readSourceMap(script: CompiledScript): SourceMap | undefined {
+function readSourceMap(script: CompiledScript): Places | undefined {
   try {
     const text = script.sourceMap();
-    return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload);
+    if (text === undefined) return undefined;
+    const json = JSON.parse(text) as SourceMapPayload & SourceMapFiles;
+    const ignored = new Set(json.ignoreList?.map((index) => json.sources[index]));
+    const kindOf = (source: string) => {
+      if (source.startsWith(LIBRARY) || ignored.has(source)) return "library";
+      return source.includes("node_modules/") ? "package" : "script";
+    };
+    return { map: new SourceMap(json), script, kindOf };
   } catch {
     return undefined;
   }
@@ -112,7 +162,7 @@ function nearestEntry(map: SourceMap, offset: number, accept: (source: string) =
 }
 
 function displayPath(source: string, script: CompiledScript): string {
-  if (isLibrary(source)) return source;
+  if (source.startsWith(LIBRARY)) return source;
   const path = isAbsolute(source) ? source : join(script.sourceDirectory, source);
   const shown = relative(process.cwd(), path);
   return shown.startsWith("../../..") ? path : shown;

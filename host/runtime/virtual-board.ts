@@ -2,8 +2,11 @@ import { VirtualBoard, type VirtualBoardOptions } from "../board/board";
 import type { BoardMemoryHandle } from "../board/board-memory";
 import type { Coherency } from "../board/main-memory";
 import { findRunningBoard } from "../board/running-board";
+import { PORTS } from "../board/port-timing";
+import { type Fault, FAULTS } from "../board/transfer-core";
 import type { LoadedModel } from "../board/user-core";
 import { AxiscriptError } from "../errors";
+import { KIND, oneOf } from "./check-options";
 
 const COHERENCIES: readonly Coherency[] = ["relaxed", "strict"];
 const MAX_SEED = 2 ** 32 - 1;
@@ -14,6 +17,8 @@ export interface UsedBoard {
   readonly addressNote: string | undefined;
   /** Absent: the board reaches memory without being told of it, or does not. */
   readonly memory: BoardMemoryHandle | undefined;
+  /** What a user should know of a model that does not return; of a board of the runtime's own. */
+  readonly hangingModel?: string | undefined;
   /** Ends a board of the runtime's own. */
   stop(): Promise<void>;
 }
@@ -49,21 +54,30 @@ export async function loadAsked(paths: readonly string[] = []): Promise<readonly
   return loadModels(paths);
 }
 
-/** @throws AxiscriptError ERR_AXI_USAGE for a seed or a coherency that is none */
-export function checkBoardOptions({
-  seed = 0,
-  coherency = "relaxed",
-}: Pick<VirtualBoardOptions, "seed" | "coherency">): void {
+/** Of the options that every function takes which makes a virtual board. */
+export const BOARD_KINDS = {
+  sysroot: KIND.text,
+  faults: {
+    rule: `an object with ${PORTS.join(", ")}, each ${FAULTS.join(", ")}`,
+    accepts: (faults: unknown) =>
+      typeof faults === "object" && faults !== null && Object.entries(faults).every(isFault),
+  },
+  seed: KIND.number,
+  coherency: oneOf(COHERENCIES),
+  record: KIND.text,
+  models: KIND.texts,
+} as const;
+
+function isFault([port, fault]: [string, unknown]): boolean {
+  return (PORTS as readonly string[]).includes(port) && (fault === undefined || FAULTS.includes(fault as Fault));
+}
+
+/** @throws AxiscriptError ERR_AXI_USAGE for a seed that is none */
+export function checkBoardOptions({ seed = 0 }: Pick<VirtualBoardOptions, "seed">): void {
   if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
     throw new AxiscriptError(
       "ERR_AXI_USAGE",
       `Cannot seed the board with ${seed}: it is a whole number from 0 to ${MAX_SEED}.`,
-    );
-  }
-  if (!COHERENCIES.includes(coherency)) {
-    throw new AxiscriptError(
-      "ERR_AXI_USAGE",
-      `Cannot build a board with the coherency "${coherency}": it is ${COHERENCIES.join(" or ")}.`,
     );
   }
 }

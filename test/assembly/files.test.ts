@@ -59,11 +59,11 @@ test("what is refused says which flag allows it, or that none does", async () =>
   symlinkSync("../c.txt", join(data, "out"));
   const allowed = { allow: { read: [data] } };
   const refused: [path: string, permissions: PermissionOptions, message: string][] = [
-    [join(data, "a.txt"), {}, `the script may not. Allow it with --allow-read=${data}.`],
-    [join(root, "c.txt"), allowed, `the script may not. Allow it with --allow-read=${root}.`],
+    [join(data, "a.txt"), {}, `the script may not. Allow it with --allow-read=${data}`],
+    [join(root, "c.txt"), allowed, `the script may not. Allow it with --allow-read=${root}`],
     ["c.txt", allowed, "the script may not. Allow it with --allow-read=."],
-    ["/c.txt", allowed, "the script may not. Allow it with --allow-read=/."],
-    [`${root}/we,ird 'dir'/x`, allowed, `Allow it with --allow-read='${root}/we,,ird '\\''dir'\\'''.`],
+    ["/c.txt", allowed, "the script may not. Allow it with --allow-read=/"],
+    [`${root}/we,ird 'dir'/x`, allowed, `Allow it with --allow-read='${root}/we,,ird '\\''dir'\\'''`],
     [
       join(data, "a.txt"),
       { ...allowed, deny: { read: [join(data, "a.txt")] } },
@@ -79,7 +79,7 @@ test("what is refused says which flag allows it, or that none does", async () =>
   }
   const options = { permissions: allowed };
   const write = () => runText(WRITE, options, { args: [join(data, "a.txt"), "x"] });
-  assert.match((await rejectsWith("ERR_AXI_NOT_ALLOWED", write)).message, `Allow it with --allow-write=${data}.`);
+  assert.match((await rejectsWith("ERR_AXI_NOT_ALLOWED", write)).message, `Allow it with --allow-write=${data}`);
   assert.is(readFileSync(join(data, "a.txt"), "utf8"), "grün");
 });
 

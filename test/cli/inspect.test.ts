@@ -70,7 +70,7 @@ test("it is neither run nor compiled, and one that cannot run is told by the exi
   const misfit = assemble({ imports: [{ module: "\u001b[31mred", name: "\u202ename" }], start: [] });
   const { status, stdout } = await axiscript(["inspect", temporaryFile("misfit.wasm", misfit)]);
   assert.is(status, 2);
-  assert.match(stdout, "It cannot run here\n  \\u{1b}[31mred.\\u{202e}name: expected nothing of that name");
+  assert.match(stdout, "It cannot run here\n  \\x1b[31mred.\\u202ename: expected nothing of that name");
   assert.not.match(stdout, /[^\n -~]/);
 });
 

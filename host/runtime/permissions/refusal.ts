@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AxiscriptError } from "../../errors";
 import type { Permission } from "../permissions";
@@ -13,9 +14,10 @@ export class NotAllowedError extends AxiscriptError {
   constructor(permission: Permission, denial: Denial | undefined) {
     const [asked, rule] = wording(permission);
     const reason = denial
-      ? `it is denied by ${describeDenial(denial)}, and denials win`
+      ? `it is denied by ${describeDenial(denial)}, and denials win.`
       : `${rule}. Allow it with ${flagOf(permission)}`;
-    super("ERR_AXI_NOT_ALLOWED", `Cannot ${asked}: ${reason}.`);
+    // Without a full stop: behind a flag it would be part of it, and `--allow-read=..` allows the directory above.
+    super("ERR_AXI_NOT_ALLOWED", `Cannot ${asked}: ${reason}`);
     this.denied = denial !== undefined;
   }
 }
@@ -52,11 +54,22 @@ export function flagOf(permission: Permission): string {
       return formatFlag("allow", "fpga", [...new Set(permission.files)]);
     case "read":
     case "write":
-      return formatFlag("allow", permission.name, [dirname(permission.path)]);
+      return formatFlag("allow", permission.name, [
+        isDirectory(permission.path) ? permission.path : dirname(permission.path),
+      ]);
     default: {
       const value = valueOf(permission);
       return formatFlag("allow", permission.name, value === "" ? [] : [value]);
     }
+  }
+}
+
+/** As far as this process can see. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 
