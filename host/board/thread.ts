@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { ThreadStart } from "../thread-start";
+import { requireWorkingDirectory } from "../working-directory";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
@@ -45,6 +46,7 @@ export class BoardThread {
   #failure: Error | undefined;
 
   private constructor() {
+    requireWorkingDirectory();
     this.#worker = new Worker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;

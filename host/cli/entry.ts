@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { prepareVirtualBoard } from "../runtime/prepare";
+import { requireWorkingDirectory } from "../working-directory";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";
 
@@ -7,6 +8,7 @@ import { reportError } from "./report";
 async function main(argv: readonly string[]): Promise<void> {
   const withStack = argv.includes("--stack-trace");
   try {
+    requireWorkingDirectory();
     // A function of the library, from a file of its own: it is of use only before the rest is loaded.
     if (usesVirtualBoard(argv)) prepareVirtualBoard();
     const { parse } = require("./commands") as typeof import("./commands");

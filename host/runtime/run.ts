@@ -220,7 +220,7 @@ function openPermissions(
   { permissions: options, audit }: RunSettings,
 ): RunPermissions {
   return createPermissions({
-    ...{ board: board.kind, script },
+    ...{ board: board.kind, sysroot: board.sysroot.directory, script },
     ...(options && { options }),
     ...(audit !== undefined && { audit }),
   });

@@ -14,6 +14,7 @@ import type { RunResult, RunSettings, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
 import { type CompiledScript, loadWasm } from "./script";
 import { MAX_TIMEOUT_MS } from "./time-limit";
+import { requireWorkingDirectory } from "../working-directory";
 
 /** `auto`: the real system if it has UIO devices, else a virtual board. */
 export type BoardChoice = (typeof BOARD_CHOICES)[number];
@@ -166,6 +167,7 @@ export async function createRuntimeWith(
   options: RuntimeOptions,
   settings: Pick<RunSettings, "pinner">,
 ): Promise<Runtime> {
+  requireWorkingDirectory();
   checkBoardOptions(options);
   const choice = options.board ?? "auto";
   if (!BOARD_CHOICES.includes(choice)) {
@@ -186,6 +188,10 @@ export async function createRuntimeWith(
     );
   }
   const kind = choice === "auto" ? chooseBoard(options) : choice;
+  if (options.sysroot !== undefined && kind === "linux") {
+    const { requireTrustedSysroot } = require("./trusted-sysroot") as typeof import("./trusted-sysroot");
+    requireTrustedSysroot(options.sysroot);
+  }
   if (options.record !== undefined && kind === "linux") {
     throw new AxiscriptError(
       "ERR_AXI_USAGE",

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf } from "../errors";
 import { terminateExecution } from "../native/isolate";
+import { requireWorkingDirectory } from "../working-directory";
 import { type BoardHandle, openBoard } from "./board-handle";
 import type { RunResult, RunSettings, RunStreams, ScriptIdentity } from "./run";
 import { RunControl } from "./run-control";
@@ -71,6 +72,7 @@ export class ScriptThread {
   #ended = false;
 
   constructor() {
+    requireWorkingDirectory();
     this.#worker = new Worker(join(__dirname, "../runtime/script-worker.js"), {
       execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { readRegularFile } from "../files/regular-file";
 import { sourceMapUrl, withSourceMapUrl } from "./wasm-binary";
 
 /** A script that is ready to run. */
@@ -76,7 +77,7 @@ export function readScript(path: string): Uint8Array {
 function readBeside(path: string, url: string): string | undefined {
   try {
     // Only beside the script: a module does not choose what is read.
-    return readFileSync(join(dirname(path), basename(url)), "utf8");
+    return readRegularFile(join(dirname(path), basename(url))).toString("utf8");
   } catch {
     return undefined;
   }
