@@ -195,6 +195,7 @@ function takeThread(): BoardThread {
   try {
     return BoardThread.take();
   } catch (cause) {
+    if (cause instanceof AxiscriptError) throw cause;
     throw new AxiscriptError("ERR_AXI_BOARD", `Cannot start the virtual board's thread: ${messageOf(cause)}`, {
       cause,
     });

@@ -19,7 +19,7 @@ import { lockHolders } from "../devices/lock-holders";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { descriptorPath } from "../files/descriptor-path";
 import { ForeignFileError, openOwnDirectory, requireOwn, requireTrustedPath } from "../files/ownership";
-import { removeContents } from "../files/remove";
+import { type Chooses, removeContents } from "../files/remove";
 import { tryLockFile } from "../native/libc";
 import { unmountAbandoned } from "./abandoned-mounts";
 import { beginList, listMade, madeIn, pathsBelow } from "./made-files";
@@ -60,12 +60,12 @@ export class BoardDirectory {
   /** Of a directory that is not kept: what was there before the board. */
   readonly #before: ReadonlySet<string>;
 
-  private constructor(path: string, descriptor: number, lock: number, fate: Fate) {
+  private constructor(path: string, descriptor: number, lock: number, fate: Fate, before: Iterable<string> = []) {
     this.path = path;
     this.#descriptor = descriptor;
     this.#lock = lock;
     this.#fate = fate;
-    this.#before = this.#isListed ? pathsBelow(path) : new Set();
+    this.#before = new Set(before);
   }
 
   /**
@@ -115,7 +115,8 @@ export class BoardDirectory {
     try {
       unmountAbandoned(descriptor);
       if (history.heldBoard) requireOwnTree(descriptor, path);
-      return new BoardDirectory(path, descriptor, lock, decideFate(path, descriptor, history));
+      const { fate, before } = decideFate(path, descriptor, history);
+      return new BoardDirectory(path, descriptor, lock, fate, before);
     } catch (error) {
       closeSync(lock);
       throw error;
@@ -177,23 +178,30 @@ export class BoardDirectory {
   }
 }
 
-/** Removes what an abandoned board made, and says what becomes of the directory; to be called with its lock. */
+/**
+ * Removes what an abandoned board made, and says what becomes of the directory, and which of what is there is not a
+ * board's; to be called with its lock.
+ */
 function decideFate(
   path: string,
   descriptor: number,
   { made, heldBoard, keep }: History,
-): Fate {
+): { fate: Fate; before: string[] } {
   const mark = join(path, NOT_KEPT);
   const abandoned = lstatSync(mark, { throwIfNoEntry: false }) && readFileSync(mark, "utf8");
+  // Directories of a board that hold a user's files stay the board's.
+  let isMade: Chooses = () => false;
   if (abandoned !== undefined) {
+    isMade = madeIn(descriptor);
     removeMade(descriptor);
     removePrivate(descriptor);
   }
-  if (keep || (heldBoard && abandoned === undefined)) return "kept";
+  if (keep || (heldBoard && abandoned === undefined)) return { fate: "kept", before: [] };
   const fate = made || abandoned === "removed" ? "removed" : "emptied";
+  const present = [...pathsBelow(path)].filter(([below, isDirectory]) => !isMade(below, isDirectory));
   beginList(path);
   writeFileSync(mark, fate, { mode: 0o600 });
-  return fate;
+  return { fate, before: present.map(([below]) => below) };
 }
 
 /** Removes what a board made that is not kept, but for what it kept for itself. */

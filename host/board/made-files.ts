@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, constants, existsSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { descriptorPath } from "../files/descriptor-path";
 import type { Chooses } from "../files/remove";
@@ -30,12 +39,15 @@ export function beginList(directory: string): void {
 /**
  * Puts everything on the list that is in a board's directory now and was not before.
  *
- * @param before as {@link pathsBelow} gave it
+ * @param before paths that were there before
  * @param mounts paths that are not looked into, since nobody may be answering yet
  */
 export function listMade(directory: string, before: ReadonlySet<string>, mounts: readonly string[]): void {
-  const made = [...pathsBelow(directory, mounts)].filter((path) => !before.has(path));
-  append(directory, made.map((path) => describe(directory, path)));
+  const made = [...pathsBelow(directory, mounts).keys()].filter((path) => !before.has(path));
+  append(
+    directory,
+    made.map((path) => describe(directory, path)),
+  );
 }
 
 /** Puts a path and all that is below it on the list, if the board has one. */
@@ -58,16 +70,16 @@ export function madeIn(directory: number): Chooses {
   };
 }
 
-/** The paths of all that is in a directory, but for what the board keeps for itself. Links are not followed. */
-export function pathsBelow(directory: string, mounts: readonly string[] = []): Set<string> {
-  const paths = new Set<string>();
+/** The paths of all that is in a directory, but for what the board keeps for itself, and which are directories. */
+export function pathsBelow(directory: string, mounts: readonly string[] = []): Map<string, boolean> {
+  const paths = new Map<string, boolean>();
   const look = (where: string, above: string) => {
     const fd = openSync(where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
       for (const entry of readdirSync(descriptorPath(fd), { withFileTypes: true })) {
         const path = above + entry.name;
         if (path === PATHS.private) continue;
-        paths.add(path);
+        paths.set(path, entry.isDirectory());
         if (entry.isDirectory() && !mounts.includes(path)) look(descriptorPath(fd, entry.name), `${path}/`);
       }
     } finally {

@@ -64,7 +64,8 @@ export function createUDmaBufFiles(sysroot: string, physicalAddress: number, coh
   const directory = join(sysroot, U_DMA_BUF_ATTRIBUTES);
   makeDirectories(directory);
   const shown = { ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress), dma_coherent: shownCoherence(coherent) };
-  for (const [name, value] of Object.entries(shown)) writeFileSync(join(directory, name), `${value}\n`, { mode: 0o644 });
+  for (const [name, value] of Object.entries(shown))
+    writeFileSync(join(directory, name), `${value}\n`, { mode: 0o644 });
 }
 
 /** As the attribute `dma_coherent` has it. */

@@ -64,7 +64,9 @@ export function mountsBelow(directory: string): string[] {
   return mounted
     .filter((line) => line.includes(` - ${FILE_SYSTEM} `))
     .map((line) => line.split(" ")[4] ?? "")
-    .map((target) => target.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8))))
+    .map((target) =>
+      target.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8))),
+    )
     .filter((path) => path.startsWith(`${directory}/`))
     .map((path) => path.slice(directory.length + 1));
 }

@@ -65,11 +65,7 @@ export class Grants implements RunPermissions {
     const wayToSysroot = sysroot === "/" ? [] : wayTo(sysroot);
     return {
       boundaries: this.#rules.fileBoundaries(),
-      kept: [
-        ...wayToSysroot,
-        ...(audit === undefined ? [] : wayTo(audit)),
-        ...(this.#audit ? [this.#audit.file] : []),
-      ],
+      kept: [...wayToSysroot, ...(audit === undefined ? [] : wayTo(audit)), ...(this.#audit ? [this.#audit.file] : [])],
       sysroot: sysroot === "/" ? undefined : identityOf(sysroot),
     };
   }
