@@ -23,12 +23,17 @@ export function atExit(cleanup: () => void, { atSignals = false } = {}): () => v
 }
 
 function cleanUp(): void {
-  for (const cleanup of cleanups.keys()) cleanup();
+  const due = [...cleanups.keys()];
+  cleanups.clear();
+  for (const cleanup of due) cleanup();
 }
+
+/** Signals end the first process of a container only if it asks for them. */
+const FIRST_PROCESS = 1;
 
 /** Listens for signals as long as there is something to do. Node tells them to the main thread alone. */
 function listen(): void {
-  if (!isMainThread) return;
+  if (!isMainThread || process.pid === FIRST_PROCESS) return;
   const isNeeded = [...cleanups.values()].includes(true);
   for (const name of TERMINATION_SIGNALS) {
     const isListening = process.listeners(name).includes(endBySignal);

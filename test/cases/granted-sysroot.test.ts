@@ -3,14 +3,17 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { VirtualBoard } from "../../host/board/board";
+import { compileScript, writeScript } from "../../host/index";
 import { axiscript } from "../support/cli";
 import { ERRNO, FILE_SCRIPT } from "../support/file-script";
 import { temporaryDirectory, temporaryFile } from "../support/temporary";
 
 const test = suite("file grants and boards");
 
-/** One for all tests: it is compiled once. */
-const script = temporaryFile("files.ts", FILE_SCRIPT);
+const script = join(temporaryDirectory(), "files.wasm");
+test.before(async () => {
+  writeScript(await compileScript(temporaryFile("files.ts", FILE_SCRIPT)), script);
+});
 
 /** Runs a script that was granted a directory, on a board of its own if no other is named; the errnos that it got. */
 async function errnos(
