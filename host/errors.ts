@@ -57,6 +57,7 @@ export const ERROR_KINDS = {
   ERR_AXI_OVERLAY_REJECTED: "fpga",
   ERR_AXI_BOARD: "board",
   ERR_AXI_BOARD_BUSY: "board",
+  ERR_AXI_BOARD_OWNER: "board",
   ERR_AXI_IO: "io",
   ERR_AXI_NOT_ALLOWED: "permission",
   ERR_AXI_DMA_REFUSED: "trap",

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { AxiscriptError, messageOf } from "../errors";
 import { atExit } from "./at-exit";
@@ -69,7 +69,7 @@ export class VirtualBoard {
   /**
    * Builds a board and starts it. Its files are there when this returns; its thread serves them a moment later.
    *
-   * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY; ERR_AXI_IO if the record cannot be written
+   * @throws AxiscriptError ERR_AXI_BOARD, ERR_AXI_BOARD_BUSY, ERR_AXI_BOARD_OWNER; ERR_AXI_IO if the record cannot be written
    */
   constructor(options: VirtualBoardOptions = {}) {
     const { sysroot, keep, standalone = false, record, models = [] } = options;
@@ -82,6 +82,7 @@ export class VirtualBoard {
       retractBoard(this.sysroot);
       this.#mount = options.kernelFiles === "fuse" ? mount(this.sysroot) : undefined;
       this.#frames = this.#build(options);
+      this.#directory.noteBuilt();
       this.#thread = takeThread();
     } catch (error) {
       this.#release();
@@ -99,7 +100,7 @@ export class VirtualBoard {
       fuse: this.#fuse(options),
     });
     // A program that forgets to stop its board leaves nothing behind either.
-    this.#cancelAtExit = atExit(() => this.#release());
+    this.#cancelAtExit = atExit(() => this.#release(), { atSignals: true });
   }
 
   /** What a user should know of its physical addresses. */
@@ -206,6 +207,7 @@ function takeThread(): BoardThread {
   try {
     return BoardThread.take();
   } catch (cause) {
+    if (cause instanceof AxiscriptError) throw cause;
     throw new AxiscriptError("ERR_AXI_BOARD", `Cannot start the virtual board's thread: ${messageOf(cause)}`, {
       cause,
     });
@@ -232,9 +234,6 @@ function mount(sysroot: string): KernelMount {
 
 /** The board's thread opens it again; what is wrong with it is better said at once. */
 function createRecord(path: string): void {
-  try {
-    closeSync(openSync(path, "w"));
-  } catch (cause) {
-    throw new AxiscriptError("ERR_AXI_IO", `Cannot record the board in ${path}: ${messageOf(cause)}`, { cause });
-  }
+  const { openRecordFile } = require("./record") as typeof import("./record");
+  closeSync(openRecordFile(path));
 }

@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, realpathSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, realpathSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../files/own-directories";
+import { removeTree } from "../files/remove";
 import { mountFuse, unmountBelow } from "../native/fuse";
 import { SystemCallError } from "../native/libc";
 import { PATHS } from "./paths";
@@ -24,9 +26,9 @@ export function mountKernelFiles(sysroot: string): KernelMount {
   const directory = realpathSync(sysroot);
   const mountPoint = join(directory, "sys");
   const before = join(directory, PATHS.private, "plain-sys");
-  rmSync(before, { recursive: true, force: true });
+  removeTree(before);
   if (existsSync(mountPoint)) renameSync(mountPoint, before);
-  mkdirSync(mountPoint);
+  makeDirectories(mountPoint);
   let fd: number;
   try {
     fd = mountFuse(mountPoint);
@@ -40,7 +42,7 @@ export function mountKernelFiles(sysroot: string): KernelMount {
         "program asks for takes effect a moment later, and it is not told of errors",
     };
   }
-  rmSync(before, { recursive: true, force: true });
+  removeTree(before);
   buildTreeBesideMount(directory);
   return { fd, unmount: () => unmountBelow(directory) };
 }

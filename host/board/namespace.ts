@@ -1,4 +1,5 @@
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
 import { dirname, join } from "node:path";
 import { errnoCode } from "../errors";
 import { bind, enterMountNamespace, makeUnbindable, mountTmpfs, moveToRoot } from "../native/mounts";
+import { MACHINE_DEVICES } from "./machine-devices";
 import { PATHS } from "./paths";
 
 /**
@@ -32,15 +34,17 @@ const SERVED: ReadonlySet<string> = new Set([
 ]);
 /** A program finds its own `/proc`, the machine's `/var`, and nothing of what the board keeps for itself. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["proc", "var", PATHS.private]);
-/** Devices that only the board has. */
-const UIO_DEVICE = /^uio\d+$/;
+/** What shows all of this machine's memory; a program on the board finds an empty file there. */
+const MEMORY_IMAGES = ["proc/kcore", "proc/kmem", "proc/vmcore"];
 
 /**
  * Gives the calling thread a view of the machine in which the board's files lie over the machine's own: what only one of
  * the two has is there, and what both have is the board's. Other threads and processes see nothing of that, and it ends
  * with the last process that is in it.
  *
- * The board's `dev` gets an empty file or directory for each of the machine's devices, to mount it on.
+ * Of the machine's devices it has {@link MACHINE_DEVICES} and no others: none through which a program would reach the
+ * machine's memory or hardware in place of the board's. The board's `dev` gets an empty file or directory for each of
+ * them, to mount it on.
  *
  * @param sysroot the board's directory
  * @throws SystemCallError EPERM from `unshare` if this user may not have mount namespaces
@@ -56,6 +60,7 @@ export function enterBoardNamespace(sysroot: string): void {
   for (const directory of [...new Set(grown.map(({ path }) => path))].sort()) view.grow(directory);
   for (const path of layers) view.lay(join(board, path), `/${path}`);
   addMachineDevices(join(board, PATHS.devices), view);
+  for (const path of MEMORY_IMAGES) if (existsSync(`/${path}`)) view.cover(path);
   moveToRoot(view.root);
   changeDirectory(workingDirectory);
 }
@@ -102,6 +107,11 @@ class View {
     bind(source, target);
   }
 
+  /** Puts nothing in the place of a file. */
+  cover(path: string): void {
+    bind("/dev/null", join(this.root, path));
+  }
+
   #copy(directory: string, entry: Dirent): void {
     const path = join(directory, entry.name);
     makeEntry(path, entry, this.root + path);
@@ -109,12 +119,15 @@ class View {
   }
 }
 
-/** The machine's devices beside the board's. The directory stays the board's own, where devices come and go. */
+/**
+ * Those of the machine's devices that reach nothing of the machine, beside the board's. The directory stays the board's
+ * own, where devices come and go.
+ */
 function addMachineDevices(boardDevices: string, view: View): void {
   for (const entry of readdirSync("/dev", { withFileTypes: true })) {
+    if (!MACHINE_DEVICES.has(entry.name)) continue;
     const present = lstatSync(join(boardDevices, entry.name), { throwIfNoEntry: false });
-    const boards = present?.isFile() && present.size > 0;
-    if (boards || UIO_DEVICE.test(entry.name)) continue;
+    if (present?.isFile() && present.size > 0) continue;
     if (!present) makeEntry(`/dev/${entry.name}`, entry, join(boardDevices, entry.name));
     if (!entry.isSymbolicLink()) bind(`/dev/${entry.name}`, `${view.root}/dev/${entry.name}`);
   }

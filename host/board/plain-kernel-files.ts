@@ -1,8 +1,11 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../files/own-directories";
+import { removeTree } from "../files/remove";
 import type { BoardFiles } from "./files";
 import type { KernelFiles } from "./kernel-files";
 import { Attribute, type Directory, Link, type TreeNode } from "./kernel-tree";
+import { noteMade } from "./made-files";
 import { PATHS } from "./paths";
 
 /** The kernel's files as plain ones, which say what is so when they were last written. */
@@ -18,13 +21,14 @@ export class PlainKernelFiles implements KernelFiles {
     const target = this.#files.path(path);
     if (lstatSync(target, { throwIfNoEntry: false })) return;
     const draft = this.#files.path(`${PATHS.private}/draft-node`);
-    rmSync(draft, { recursive: true, force: true });
+    removeTree(draft);
     write(draft, node);
+    noteMade(this.#files.sysroot, path);
     renameSync(draft, target);
   }
 
   remove(path: string): void {
-    rmSync(this.#files.path(path), { recursive: true, force: true });
+    removeTree(this.#files.path(path));
   }
 
   entries(path: string): string[] {
@@ -39,9 +43,9 @@ export class PlainKernelFiles implements KernelFiles {
 
 function write(path: string, node: TreeNode): void {
   if (node instanceof Link) symlinkSync(node.target, path);
-  else if (node instanceof Attribute) writeFileSync(path, node.operations.show?.() ?? "");
+  else if (node instanceof Attribute) writeFileSync(path, node.operations.show?.() ?? "", { mode: 0o644 });
   else {
-    mkdirSync(path);
+    makeDirectories(path);
     for (const [name, entry] of node.entries) write(join(path, name), entry);
   }
 }

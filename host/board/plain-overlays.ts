@@ -1,5 +1,5 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
-import { errnoCode } from "../errors";
+import { errnoCode, messageOf } from "../errors";
 import type { FileChanges } from "./file-changes";
 import type { BoardFiles } from "./files";
 import { finish, type Work } from "./kernel-tree";
@@ -33,7 +33,7 @@ export class PlainOverlays {
 
   /** Does what has been asked for since the last time. */
   serve(): void {
-    const present = new Set(readdirSync(this.#files.path(PATHS.overlays)));
+    const present = new Set(this.#names());
     for (const [name, { identity, overlay }] of [...this.#present].reverse()) {
       if (present.has(name) && this.#identityOf(name) === identity) continue;
       this.#present.delete(name);
@@ -43,10 +43,26 @@ export class PlainOverlays {
       try {
         this.#serveOne(name);
       } catch (error) {
-        // Removed just now, of which the next look takes notice.
-        if (errnoCode(error) !== "ENOENT") throw error;
+        // Removed just now, of which the next look takes notice; or made by somebody else, who lets nobody write there.
+        if (errnoCode(error) !== "ENOENT") this.#giveUp(name, error);
       }
     }
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#files.path(PATHS.overlays));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Leaves a directory alone in which nothing can be done. */
+  #giveUp(name: string, error: unknown): void {
+    const item = this.#present.get(name);
+    if (!item) return;
+    item.decided = true;
+    this.#files.log(`axiscript: the overlay ${name} is not served: ${messageOf(error)}`);
   }
 
   #serveOne(name: string): void {
@@ -84,7 +100,7 @@ export class PlainOverlays {
     }
     // Appended to: if the directory was removed and made again just now, somebody may have seen these, and written to them.
     for (const attribute of ["dtbo", "status", "path"])
-      writeFileSync(this.#files.path(`${directory}/${attribute}`), "", { flag: "a" });
+      writeFileSync(this.#files.path(`${directory}/${attribute}`), "", { flag: "a", mode: 0o644 });
     return item;
   }
 

@@ -1,6 +1,7 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, writeSync } from "node:fs";
 import { monotonicMs } from "../clock";
-import { messageOf } from "../errors";
+import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { openOwnFile } from "../files/regular-file";
 import type { Direction, Response } from "./bus";
 import type { Port } from "./port-timing";
 
@@ -42,7 +43,7 @@ export class BoardRecord {
   /** @param path a file, which is made anew */
   constructor(path: string) {
     this.#path = path;
-    this.#fd = openSync(path, "w");
+    this.#fd = openRecordFile(path);
   }
 
   transfer({ core, port, direction, physicalAddress, lengthBytes, response }: BusTransfer): void {
@@ -100,6 +101,29 @@ export class BoardRecord {
     this.#lines.push(`${JSON.stringify({ ...head, ...what })}\n`);
     if (this.#lines.length >= MOST_LINES) this.flush();
   }
+}
+
+/**
+ * Opens the file for a record, and empties it. A pipe would keep the board waiting for its reader.
+ *
+ * @throws AxiscriptError ERR_AXI_IO
+ */
+export function openRecordFile(path: string): number {
+  let fd: number;
+  try {
+    fd = openOwnFile(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+  } catch (cause) {
+    const reason = errnoCode(cause) === "ENXIO" ? "it is a pipe that nobody reads" : messageOf(cause);
+    throw new AxiscriptError("ERR_AXI_IO", `Cannot record the board in ${path}: ${reason}. Name a file.`, { cause });
+  }
+  const stat = fstatSync(fd);
+  if (stat.isFIFO()) {
+    closeSync(fd);
+    const reason = "it is a pipe, and the board does not wait for readers";
+    throw new AxiscriptError("ERR_AXI_IO", `Cannot record the board in ${path}: ${reason}. Name a file.`);
+  }
+  if (stat.isFile()) ftruncateSync(fd);
+  return fd;
 }
 
 function hex(value: number): string {

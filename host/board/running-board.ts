@@ -16,7 +16,7 @@ const FILE = `${PATHS.private}/running.json`;
 /** Tells programs that the board in a directory is theirs to use. */
 export function announceBoard(sysroot: string, board: RunningBoard): void {
   const path = join(sysroot, FILE);
-  writeFileSync(`${path}.new`, `${JSON.stringify(board)}\n`);
+  writeFileSync(`${path}.new`, `${JSON.stringify(board)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
 

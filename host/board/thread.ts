@@ -4,6 +4,7 @@ import type { Worker } from "node:worker_threads";
 import { startWorker } from "../start-worker";
 import { monotonicMs } from "../clock";
 import { ThreadStart } from "../thread-start";
+import { requireWorkingDirectory } from "../working-directory";
 import { atExit } from "./at-exit";
 import type { Faults } from "./fabric";
 import type { FuseKernelOptions } from "./fuse-kernel";
@@ -54,6 +55,7 @@ export class BoardThread {
   #failure: Error | undefined;
 
   private constructor() {
+    requireWorkingDirectory();
     this.#worker = startWorker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;

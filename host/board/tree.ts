@@ -1,5 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../files/own-directories";
+import { removeTree } from "../files/remove";
 import { installFirmware } from "./built-firmware";
 import { PATHS } from "./paths";
 
@@ -17,7 +19,7 @@ export const MANAGER_NAME = "Xilinx ZynqMP FPGA Manager\n";
 export function buildTree(sysroot: string): void {
   removeLink(join(sysroot, "configfs"));
   for (const directory of [PATHS.overlays, PATHS.uioClass, PATHS.platformDevices, PATHS.devices, "sys/kernel"]) {
-    mkdirSync(join(sysroot, directory), { recursive: true });
+    makeDirectories(join(sysroot, directory));
   }
   if (readdirSync(join(sysroot, PATHS.overlays)).length === 0) removeDevices(sysroot);
   const files: [string, string | Buffer][] = [
@@ -39,9 +41,9 @@ export function buildTree(sysroot: string): void {
  * before.
  */
 export function buildTreeBesideMount(sysroot: string): void {
-  mkdirSync(join(sysroot, PATHS.devices), { recursive: true });
+  makeDirectories(join(sysroot, PATHS.devices));
   removeDeviceFiles(sysroot);
-  rmSync(join(sysroot, "configfs"), { recursive: true, force: true });
+  removeTree(join(sysroot, "configfs"));
   symlinkSync(PATHS.mountedConfig, join(sysroot, "configfs"));
   buildDisk(sysroot);
 }
@@ -54,31 +56,30 @@ function buildDisk(sysroot: string): void {
 }
 
 function removeLink(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(path);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) removeTree(path);
 }
 
 /** Without an overlay there are no devices: takes away what a board that was killed may have left. */
 function removeDevices(sysroot: string): void {
   for (const directory of [PATHS.uioClass, PATHS.platformDevices]) {
-    for (const name of readdirSync(join(sysroot, directory)))
-      rmSync(join(sysroot, directory, name), { recursive: true });
+    for (const name of readdirSync(join(sysroot, directory))) removeTree(join(sysroot, directory, name));
   }
   removeDeviceFiles(sysroot);
 }
 
 function removeDeviceFiles(sysroot: string): void {
   const directory = join(sysroot, PATHS.devices);
-  for (const name of readdirSync(directory)) if (name.startsWith("uio")) rmSync(join(directory, name));
+  for (const name of readdirSync(directory)) if (name.startsWith("uio")) removeTree(join(directory, name));
 }
 
 function writeIfMissing(path: string, content: string | Buffer): void {
   if (existsSync(path)) return;
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
+  makeDirectories(dirname(path));
+  writeFileSync(path, content, { flag: "wx", mode: 0o644 });
 }
 
 /** The pagemap belongs to the process that the board serves, and is made anew for each. */
 function clearPagemap(path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  if (lstatSync(path, { throwIfNoEntry: false })) rmSync(path);
+  makeDirectories(dirname(path));
+  removeTree(path);
 }

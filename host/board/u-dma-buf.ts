@@ -1,5 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { errnoCode } from "../errors";
+import { makeDirectories } from "../files/own-directories";
 import type { BoardFiles } from "./files";
 import { PATHS } from "./paths";
 
@@ -60,9 +62,10 @@ export function createUDmaBufDevice(sysroot: string): void {
  */
 export function createUDmaBufFiles(sysroot: string, physicalAddress: number, coherent: boolean): void {
   const directory = join(sysroot, U_DMA_BUF_ATTRIBUTES);
-  mkdirSync(directory, { recursive: true });
+  makeDirectories(directory);
   const shown = { ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress), dma_coherent: shownCoherence(coherent) };
-  for (const [name, value] of Object.entries(shown)) writeFileSync(join(directory, name), `${value}\n`);
+  for (const [name, value] of Object.entries(shown))
+    writeFileSync(join(directory, name), `${value}\n`, { mode: 0o644 });
 }
 
 /** As the attribute `dma_coherent` has it. */
@@ -105,7 +108,13 @@ export class BoardUDmaBuf {
 
   /** Stores `data` at an offset; how many bytes went in. */
   write(offset: number, data: Uint8Array): number {
-    return writeSync(this.#fd, data, 0, data.length, offset);
+    try {
+      return writeSync(this.#fd, data, 0, data.length, offset);
+    } catch (error) {
+      // The buffer is a hole until it is used, and the file system may be full by then: a device gets an error.
+      if (errnoCode(error) === "ENOSPC") return 0;
+      throw error;
+    }
   }
 
   /**

@@ -2,6 +2,7 @@
 import { withCause } from "../errors";
 import { withInstallation } from "../runtime/installation";
 import { prepareScriptThread, prepareVirtualBoard } from "../runtime/prepare";
+import { requireWorkingDirectory } from "../working-directory";
 import { end } from "./end";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";
@@ -12,6 +13,7 @@ async function main(argv: readonly string[]): Promise<void> {
   // What is said on a stream that takes nothing is lost; what became of the script is not.
   process.stderr.on("error", () => {});
   try {
+    requireWorkingDirectory();
     // Functions of the library, from a file of their own: they are of use only before the rest is loaded.
     if (usesVirtualBoard(argv)) prepareVirtualBoard();
     if (argv[0] === "run") prepareScriptThread();

@@ -229,6 +229,10 @@ function readDirectory(directory: string): DeviceDescription[] {
     const stamp = stampOf(path);
     const known = files.get(path);
     if (known && known.stamp === stamp) return known.description;
+    // Of a pipe it would wait for the writer.
+    if (stamp !== "" && !statSync(path).isFile()) {
+      throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read the description ${path}: it is no file.`);
+    }
     const { readDescription } = require("./description-file") as typeof import("./description-file");
     const description = readDescription(path);
     files.set(path, { stamp, description });

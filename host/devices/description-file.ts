@@ -1,4 +1,5 @@
 import { AxiscriptError, messageOf } from "../errors";
+import { readRegularFile } from "../files/regular-file";
 import type {
   DeviceDescription,
   DeviceMatch,
@@ -10,7 +11,6 @@ import type {
 import { readDma } from "./description-dma";
 import { readMemories, readRegisters } from "./description-registers";
 import { JsonValue } from "./json-value";
-import { readRegularFile } from "./regular-file";
 import { RegisterTable } from "./register-table";
 
 const KEYS = [

@@ -9,6 +9,8 @@ const SIG_DFL = 0;
 /** stdin, stdout and stderr. */
 const STANDARD_STREAMS = [0, 1, 2];
 
+const IGNORED_BY_NODE = [constants.signals.SIGPIPE, constants.signals.SIGXFSZ];
+
 const rawExecvp: (file: string, args: readonly (string | null)[]) => number = libc.func(
   "int execvp(const char *, const char **)",
 );
@@ -23,9 +25,9 @@ const rawSignal: (signal: number, handler: number) => number = libc.func("intptr
  * @throws SystemCallError ENOENT if there is no such program
  */
 export function execute(command: string, args: readonly string[]): never {
-  // Node closes all descriptors on exec, and ignores SIGPIPE, which a program inherits.
+  // Node closes all descriptors on exec, and ignores two signals, which a program inherits.
   for (const fd of STANDARD_STREAMS) rawFcntl(fd, F_SETFD, 0);
-  rawSignal(constants.signals.SIGPIPE, SIG_DFL);
+  for (const signal of IGNORED_BY_NODE) rawSignal(signal, SIG_DFL);
   rawExecvp(command, [command, ...args, null]);
   throw new SystemCallError("execvp", koffi.errno());
 }

@@ -54,20 +54,34 @@ export function mountFuse(directory: string): number {
 }
 
 /**
- * Unmounts every file system of {@link mountFuse} below a directory, whether it is still served or not. Files that
- * programs have open stay theirs.
+ * Where file systems of {@link mountFuse} are mounted below a directory, whether they are still served or not, by their
+ * paths from there. The last one that was mounted comes first.
  *
  * @param directory an absolute path without symbolic links, as the table of mounts has it
+ */
+export function mountsBelow(directory: string): string[] {
+  const mounted = readFileSync("/proc/self/mountinfo", "utf8").split("\n").reverse();
+  return mounted
+    .filter((line) => line.includes(` - ${FILE_SYSTEM} `))
+    .map((line) => line.split(" ")[4] ?? "")
+    .map((target) =>
+      target.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8))),
+    )
+    .filter((path) => path.startsWith(`${directory}/`))
+    .map((path) => path.slice(directory.length + 1));
+}
+
+/**
+ * Unmounts every file system of {@link mountFuse} below a directory. Files that programs have open stay theirs.
+ *
+ * @param directory as {@link mountsBelow}
+ * @param through another path of the same directory to reach them by: that of an open descriptor, which leads nowhere
+ *   else if the directory is replaced meanwhile
  * @throws SystemCallError
  */
-export function unmountBelow(directory: string): void {
-  const mounted = readFileSync("/proc/self/mountinfo", "utf8").split("\n").reverse();
-  for (const line of mounted) {
-    const [, , , , target = ""] = line.split(" ");
-    const path = target.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)));
-    if (line.includes(` - ${FILE_SYSTEM} `) && path.startsWith(`${directory}/`)) {
-      check(`umount ${path}`, rawUnmount(path, MNT_DETACH | UMOUNT_NOFOLLOW));
-    }
+export function unmountBelow(directory: string, through = directory): void {
+  for (const path of mountsBelow(directory)) {
+    check(`umount ${path}`, rawUnmount(`${through}/${path}`, MNT_DETACH | UMOUNT_NOFOLLOW));
   }
 }
 

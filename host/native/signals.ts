@@ -42,6 +42,23 @@ function look(): void {
   else if (now - first.atMs >= AGAIN_MS) cameAgain = true;
 }
 
+/** What waits for the end of the outermost recording. */
+const waiting = new Set<() => void>();
+
+/**
+ * Calls a function that adds or takes away listeners for the termination signals: at once, or when nothing is recorded any
+ * more. Node would else give the signals an effect of its own meanwhile.
+ */
+export function whenNotRecorded(body: () => void): void {
+  if (recordings === 0) body();
+  else waiting.add(body);
+}
+
+/** Whether the process ignores a signal, as under `nohup`: a listener would end that. */
+export function isIgnored(name: TerminationSignal): boolean {
+  return handlerOf(readAction(name)) === SIG_IGN;
+}
+
 /**
  * Starts to record the termination signals. JavaScript handlers cannot run while WebAssembly spins on the main thread,
  * and a one-shot handler lets the second of two signals end the process: `timeout` and npm send each of theirs twice.
@@ -72,6 +89,9 @@ export function recordSignals(): SignalRecording {
     end: () => {
       recordings--;
       for (const { name, old } of saved) setAction(name, old);
+      if (recordings > 0) return;
+      for (const body of waiting) body();
+      waiting.clear();
     },
   };
 }

@@ -86,8 +86,13 @@ export function generateRegisters(description: DeviceDescription, options: Gener
   return generator.generateRegisters(description, options);
 }
 
-/** The directory in place of `/`. */
+/** The directory in place of `/`. Throws ERR_AXI_USAGE, ERR_AXI_BOARD_OWNER. */
 export function openSysroot({ sysroot = "/" }: DeviceOptions): Sysroot {
-  if (sysroot !== "" && statSync(sysroot, { throwIfNoEntry: false })?.isDirectory()) return new Sysroot(sysroot);
+  if (sysroot === "/") return new Sysroot(sysroot);
+  if (sysroot !== "" && statSync(sysroot, { throwIfNoEntry: false })?.isDirectory()) {
+    const { requireTrustedSysroot } = require("./trusted-sysroot") as typeof import("./trusted-sysroot");
+    requireTrustedSysroot(sysroot);
+    return new Sysroot(sysroot);
+  }
   throw new AxiscriptError("ERR_AXI_USAGE", `Cannot look for devices in "${sysroot}": there is no such directory.`);
 }

@@ -85,8 +85,10 @@ export interface FileGrants {
   readonly directories: readonly GrantedDirectory[];
   /** Where rules on files begin to hold: granted directories and denied paths. */
   readonly boundaries: readonly string[];
-  /** A file that no script changes, whatever it may write. */
-  readonly kept: FileIdentity | undefined;
+  /** What no script changes, moves or removes, whatever it may write: files, and what leads to them. */
+  readonly kept: readonly FileIdentity[];
+  /** The directory in place of `/`, below which no script is given files; absent: it is `/`. */
+  readonly sysroot: FileIdentity | undefined;
 }
 
 /** What tells two files apart, whatever they are called. */
@@ -115,6 +117,8 @@ export interface PermissionRequest {
   /** File to which each use of a permission is appended. */
   readonly audit?: string;
   readonly board: "virtual" | "linux";
+  /** The directory in place of `/`; `/` if absent. */
+  readonly sysroot?: string;
   readonly script: { readonly path: string; readonly wasm: Uint8Array };
 }
 

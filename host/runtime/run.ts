@@ -226,7 +226,7 @@ function openPermissions(
   { permissions: options, audit }: RunSettings,
 ): RunPermissions {
   return createPermissions({
-    ...{ board: board.kind, script },
+    ...{ board: board.kind, sysroot: board.sysroot.directory, script },
     ...(options && { options }),
     ...(audit !== undefined && { audit }),
   });

@@ -17,6 +17,7 @@ import type { RunResult, RunStreams } from "./run";
 import type { RunHooks, ScriptThreads } from "./script-threads";
 import { type CompiledScript, loadWasm } from "./script";
 import { MAX_TIMEOUT_MS } from "./time-limit";
+import { requireWorkingDirectory } from "../working-directory";
 
 /** `auto`: the real system if it has UIO devices, else a virtual board. */
 export type BoardChoice = (typeof BOARD_CHOICES)[number];
@@ -198,6 +199,7 @@ export interface RuntimeSettings {
 
 /** As {@link createRuntime}, with settings for every run. */
 export async function createRuntimeWith(options: RuntimeOptions, settings: RuntimeSettings): Promise<Runtime> {
+  requireWorkingDirectory();
   checkOptions("create a runtime", options, RUNTIME_KINDS);
   checkBoardOptions(options);
   const choice = options.board ?? "auto";
@@ -208,6 +210,10 @@ export async function createRuntimeWith(options: RuntimeOptions, settings: Runti
   // A mistake in them is told now, not by the first device that a script opens.
   if (options.deviceDirectories) new DeviceCatalog(options.deviceDirectories).checkOwn();
   const kind = choice === "auto" ? chooseBoard(options) : choice;
+  if (options.sysroot !== undefined && kind === "linux") {
+    const { requireTrustedSysroot } = require("./trusted-sysroot") as typeof import("./trusted-sysroot");
+    requireTrustedSysroot(options.sysroot);
+  }
   if (options.record !== undefined && kind === "linux") {
     throw new AxiscriptError(
       "ERR_AXI_USAGE",

@@ -4,6 +4,7 @@ import { AxiscriptError, messageOf } from "../errors";
 import { Gate, type SeenWindow } from "../gate/gate";
 import { terminateExecution } from "../native/isolate";
 import { startWorker } from "../start-worker";
+import { requireWorkingDirectory } from "../working-directory";
 import { type BoardHandle, openBoard } from "./board-handle";
 import { IDLE_TIMEOUT_MS, type RunResult, type RunSettings, type RunStreams, type ScriptIdentity } from "./run";
 import { RunControl } from "./run-control";
@@ -96,6 +97,7 @@ export class ScriptThread {
   #ended = false;
 
   constructor() {
+    requireWorkingDirectory();
     this.#worker = startWorker(join(__dirname, "../runtime/worker.js"), {
       execArgv: [],
       resourceLimits: { stackSizeMb: STACK_MEGABYTES },

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { readRegularFile } from "../files/regular-file";
 import { sourceMapUrl, withSourceMapUrl } from "./wasm-binary";
 
 /** Reading a larger source map takes long, and cannot be stopped. asc's have some 30 bytes for each of the module's. */
@@ -76,15 +77,10 @@ export function readScript(path: string): Uint8Array {
 }
 
 function readBeside(path: string, url: string): string | undefined {
-  let fd: number | undefined;
   try {
-    // Only beside the script: a module does not choose what is read. And nothing is waited for, such as a pipe's writer.
-    fd = openSync(join(dirname(path), basename(url)), constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(fd);
-    return stat.isFile() && stat.size <= MAX_SOURCE_MAP_BYTES ? readFileSync(fd, "utf8") : undefined;
+    // Only beside the script: a module does not choose what is read.
+    return readRegularFile(join(dirname(path), basename(url)), MAX_SOURCE_MAP_BYTES).toString("utf8");
   } catch {
     return undefined;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }

