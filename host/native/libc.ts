@@ -30,6 +30,7 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const F_OFD_SETLK = 37;
+const F_DUPFD_CLOEXEC = 1030;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 /** struct flock: type and whence in 16 bits each, start, length and pid from byte 8 on. */
@@ -196,6 +197,14 @@ export function tryLockFile(fd: number): boolean {
 /** As {@link tryLockFile}, together with others who do the same. */
 export function tryLockFileShared(fd: number): boolean {
   return rawFlock(fd, LOCK_SH | LOCK_NB) === 0;
+}
+
+let rawDuplicate: ((fd: number, command: number, atLeast: number) => number) | undefined;
+
+/** Another descriptor of the same open file: with its locks, and closed by itself. Throws {@link SystemCallError}. */
+export function duplicateDescriptor(fd: number): number {
+  rawDuplicate ??= libc.func("int fcntl(int, int, int)") as NonNullable<typeof rawDuplicate>;
+  return checked("fcntl", rawDuplicate(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 let rawFcntl: ((fd: number, command: number, lock: Uint8Array) => number) | undefined;
