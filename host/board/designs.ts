@@ -87,6 +87,8 @@ function device({ deviceName, registerBytes }: Design, core: FabricCore) {
   const { interrupt, port, note = port }: Partial<DeviceModelCore> = core;
   return node(`${deviceName}@${core.address.toString(16)}`, {
     compatible: strings("generic-uio"),
+    // Without it today's kernels put the unit address into the device's name.
+    "linux,uio-name": strings(deviceName),
     reg: cells(0, core.address, 0, registerBytes),
     ...(interrupt !== undefined && { interrupts: cells(SHARED_PERIPHERAL_INTERRUPT, interrupt, LEVEL_HIGH) }),
     ...(note !== undefined && { "jan-note": strings(note) }),

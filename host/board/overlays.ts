@@ -3,7 +3,8 @@ import { DeviceTreeError, readDeviceTree } from "./device-tree";
 import type { Firmware } from "./firmware";
 import type { BoardFpgaManager } from "./fpga-manager";
 import { KernelError, type Work } from "./kernel-tree";
-import { OverlayError, readOverlay } from "./overlay-devices";
+import { type DeviceTreeBus, OverlayError } from "./device-tree-bus";
+import { readOverlay } from "./overlay-devices";
 import type { UioClass, UioNode } from "./uio-class";
 
 /** Where a flattened device tree says how long it is. */
@@ -16,6 +17,8 @@ export interface Overlay {
   /** Whether it is being applied. */
   underWay: boolean;
   readonly nodes: UioNode[];
+  /** The buses that it has added to the device tree. */
+  buses: readonly DeviceTreeBus[];
 }
 
 export interface OverlaysOptions {
@@ -43,7 +46,7 @@ export class Overlays {
 
   /** One that is not applied. */
   create(): Overlay {
-    return { applied: false, underWay: false, nodes: [] };
+    return { applied: false, underWay: false, nodes: [], buses: [] };
   }
 
   /**
@@ -103,10 +106,14 @@ export class Overlays {
   ): Work {
     overlay.underWay = true;
     try {
-      const { firmwareName, devices } = readOverlay(readDeviceTree(read()));
+      const { firmwareName, devices, buses } = readOverlay(
+        readDeviceTree(read()),
+        this.#applied.flatMap((other) => other.buses),
+      );
       const loading = firmwareName === undefined ? undefined : load(firmwareName);
       if (loading) yield* loading;
       for (const device of devices) overlay.nodes.push(this.#options.uio.publish(device));
+      overlay.buses = buses;
       this.#applied.push(overlay);
       overlay.applied = true;
       this.#announce();

@@ -5,6 +5,7 @@ import type { BoardFiles } from "./files";
 import type { BoardInterrupt } from "./interrupt";
 import type { KernelFiles } from "./kernel-files";
 import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
+import type { RegisterRange } from "./device-tree-bus";
 import type { OverlayDevice } from "./overlay-devices";
 import { PATHS } from "./paths";
 
@@ -14,15 +15,30 @@ const PROPERTY_NAME = /^(?!\.{1,2}$)[\w,.+?#-]{1,31}$/;
 /** No count of interrupts. */
 const NEVER_SHOWN = -1;
 
+/** Source: kernel `include/linux/uio_driver.h`. */
+const MAX_UIO_MAPS = 5;
+
 /** A device that is published: its number and its registers. */
 export interface UioNode {
   /** `uioN` */
   readonly id: string;
   readonly device: OverlayDevice;
-  /** The register file, shared with whoever maps `/dev/uioN`. */
-  readonly registers: Int32Array;
+  readonly maps: readonly UioMap[];
   /** Of a device that has one. */
   readonly interrupt: BoardInterrupt | undefined;
+}
+
+/** Whole pages of `/dev/uioN`, in which the registers of a range lie. */
+export interface UioMap {
+  readonly range: RegisterRange;
+  /** Bus address of its first page. */
+  readonly pageAddress: number;
+  /** Where the registers begin in it. */
+  readonly offset: number;
+  /** Whole pages. */
+  readonly lengthBytes: number;
+  /** The register file from there to the end of the map, shared with whoever maps `/dev/uioN`. */
+  readonly registers: Int32Array;
 }
 
 /**
@@ -48,12 +64,12 @@ export class UioClass {
    * @throws KernelError EEXIST if it is there already
    */
   publish(device: OverlayDevice): UioNode {
-    const platformName = nameOnPlatformBus(device);
+    const platformName = device.busName;
     const platform = `${PATHS.platformDevices}/${platformName}`;
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
-    const mapped = mapDevice(this.#files, id, device);
-    const node = { id, device, ...mapped };
+    const ranges = this.#reachable(device);
+    const node = { id, device, ...mapDevice(this.#files, id, ranges, device.interrupt !== undefined) };
     this.#kernelFiles.add(platform, platformDirectory(platformName, node));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
     this.#nodes.set(platformName, node);
@@ -64,7 +80,7 @@ export class UioClass {
   /** Makes a device disappear; its class entry goes last. Mappings of its registers stay valid. */
   remove(node: UioNode): void {
     const { id, device } = node;
-    const platformName = nameOnPlatformBus(device);
+    const platformName = device.busName;
     this.#nodes.delete(platformName);
     this.#events.delete(node);
     rmSync(this.#files.path(`${PATHS.devices}/${id}`), { force: true });
@@ -82,6 +98,23 @@ export class UioClass {
     }
   }
 
+  /**
+   * The ranges that programs can map. Map M begins at page M of the device's file, so that a regular file has no room for
+   * one that follows a map of several pages.
+   */
+  #reachable({ busName, ranges }: OverlayDevice): readonly RegisterRange[] {
+    const isLarge = ({ address, lengthBytes }: RegisterRange) => (address % pageSizeBytes) + lengthBytes > pageSizeBytes;
+    const large = ranges.findIndex(isLarge);
+    const room = Math.min(large < 0 ? ranges.length : large + 1, MAX_UIO_MAPS);
+    for (const { name, address } of ranges.slice(room)) {
+      const reason = room === MAX_UIO_MAPS ? `a device has at most ${MAX_UIO_MAPS}` : "the one before it has more than a page";
+      this.#files.log(
+        `uio_pdrv_genirq ${busName}: range ${name} at 0x${address.toString(16)} is left out: this board has no map for it, since ${reason}`,
+      );
+    }
+    return ranges.slice(0, room);
+  }
+
   #firstFree(): string {
     const taken = new Set(this.#kernelFiles.entries(PATHS.uioClass));
     let number = 0;
@@ -91,7 +124,7 @@ export class UioClass {
 }
 
 /** What a platform device shows: its device-tree node, and the UIO device that its driver made. */
-function platformDirectory(platformName: string, { id, device, interrupt }: UioNode): Directory {
+function platformDirectory(platformName: string, { id, device, maps, interrupt }: UioNode): Directory {
   const line = (text: string) => Attribute.of(`${text}\n`);
   const uio = new Directory({
     name: line(device.name),
@@ -99,16 +132,25 @@ function platformDirectory(platformName: string, { id, device, interrupt }: UioN
     event: new Attribute({ show: () => `${interrupt?.count ?? 0}\n` }),
     dev: line(`${UIO_MAJOR}:${id.replace("uio", "")}`),
     device: new Link(`../../../${platformName}`),
-    maps: new Directory({
-      map0: new Directory({
-        name: line(device.nodeName),
-        addr: line(`0x${device.address.toString(16).padStart(16, "0")}`),
-        size: line(`0x${device.lengthBytes.toString(16).padStart(16, "0")}`),
-        offset: line("0x0"),
-      }),
-    }),
   });
+  if (maps.length > 0) uio.add("maps", mapsDirectory(maps));
   return new Directory({ uio: new Directory({ [id]: uio }), of_node: treeNodeDirectory(device) });
+}
+
+/** Source: kernel `drivers/uio/uio.c`, `map_addr_show()` and those beside it. */
+function mapsDirectory(maps: readonly UioMap[]): Directory {
+  const line = (text: string) => Attribute.of(`${text}\n`);
+  const address = (value: number) => line(`0x${value.toString(16).padStart(16, "0")}`);
+  const entries = maps.map(({ range, pageAddress, offset, lengthBytes }, index): [string, Directory] => [
+    `map${index}`,
+    new Directory({
+      name: line(range.name),
+      addr: address(pageAddress),
+      size: address(lengthBytes),
+      offset: line(`0x${offset.toString(16)}`),
+    }),
+  ]);
+  return new Directory(Object.fromEntries(entries));
 }
 
 /** A device-tree node: its properties as they are. */
@@ -120,22 +162,23 @@ function treeNodeDirectory({ nodeName, properties }: OverlayDevice): Directory {
   return directory;
 }
 
-/** As the kernel names platform devices: `a0000000.AxiProxy`. */
-function nameOnPlatformBus({ address, nodeName }: OverlayDevice): string {
-  return `${address.toString(16)}.${nodeName.split("@")[0]}`;
-}
-
 function eventPath({ id, device }: UioNode): string {
-  return `${PATHS.platformDevices}/${nameOnPlatformBus(device)}/uio/${id}/event`;
+  return `${PATHS.platformDevices}/${device.busName}/uio/${id}/event`;
 }
 
 /**
  * Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. The
  * board opens it by a name of its own, so that who opens the device is always a program.
  */
-function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
-  const registerBytes = wholePages(device.lengthBytes);
-  const mappedBytes = registerBytes + (device.interrupt === undefined ? 0 : pageSizeBytes);
+function mapDevice(
+  files: BoardFiles,
+  id: string,
+  ranges: readonly RegisterRange[],
+  hasInterrupt: boolean,
+): Pick<UioNode, "maps" | "interrupt"> {
+  const ends = ranges.map((range, index) => index * pageSizeBytes + pagesOf(range));
+  const registerBytes = Math.max(0, ...ends);
+  const mappedBytes = registerBytes + (hasInterrupt ? pageSizeBytes : 0);
   const shown = files.path(`${PATHS.devices}/${id}`);
   const own = files.path(`${PATHS.private}/${id}`);
   const wasmPages = Math.ceil(mappedBytes / 65536);
@@ -153,9 +196,21 @@ function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<U
     rmSync(own, { force: true });
   }
   return {
-    registers: new Int32Array(memory.buffer, 0, Math.floor(device.lengthBytes / 4)),
-    interrupt: device.interrupt === undefined ? undefined : makeInterrupt(memory.buffer, registerBytes),
+    maps: ranges.map((range, index) => mapOf(range, memory.buffer, index * pageSizeBytes)),
+    interrupt: hasInterrupt ? makeInterrupt(memory.buffer, registerBytes) : undefined,
   };
+}
+
+/** Source: kernel `drivers/uio/uio_pdrv_genirq.c`. */
+function mapOf(range: RegisterRange, file: ArrayBufferLike, position: number): UioMap {
+  const offset = range.address % pageSizeBytes;
+  const lengthBytes = pagesOf(range);
+  const registers = new Int32Array(file, position + offset, Math.floor((lengthBytes - offset) / 4));
+  return { range, pageAddress: range.address - offset, offset, lengthBytes, registers };
+}
+
+function pagesOf({ address, lengthBytes }: RegisterRange): number {
+  return wholePages((address % pageSizeBytes) + lengthBytes);
 }
 
 function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number): void {
