@@ -128,7 +128,8 @@ function countIn({ name, properties }: BusNode, property: string) {
   const value = properties.get(property);
   if (!value) return undefined;
   const [count = 0] = cellsOf(value);
-  if (value.length !== 4 || count > 2) throw new OverlayError(`${property} of node ${name || "/"} is none of 0, 1 and 2`);
+  if (value.length !== 4 || count > 2)
+    throw new OverlayError(`${property} of node ${name || "/"} is none of 0, 1 and 2`);
   return count;
 }
 

@@ -60,7 +60,10 @@ export function stringsOf(property: Buffer | undefined): string[] {
 
 /** The 32-bit cells in a property; a rest of less than one is left out. */
 export function cellsOf(property: Buffer | undefined): number[] {
-  return Array.from({ length: Math.floor((property?.length ?? 0) / 4) }, (_, index) => property?.readUInt32BE(index * 4) ?? 0);
+  return Array.from(
+    { length: Math.floor((property?.length ?? 0) / 4) },
+    (_, index) => property?.readUInt32BE(index * 4) ?? 0,
+  );
 }
 
 /** Serialises a tree. */

@@ -112,7 +112,9 @@ export class Fabric {
       return { ...this.#connect(core, registers), core, registers, interrupt: undefined };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#options.log?.(`${nameOf(core)} does not answer: its device has ${registers.byteLength} bytes of registers, too few`);
+      this.#options.log?.(
+        `${nameOf(core)} does not answer: its device has ${registers.byteLength} bytes of registers, too few`,
+      );
       return undefined;
     }
   }
@@ -201,7 +203,7 @@ export class Fabric {
 
 /** Where a core's interrupt line ends: in the device whose node has its number, whichever has its registers. */
 function interruptOf(core: FabricCore, nodes: readonly FabricDevice[]): BoardInterrupt | undefined {
-  if (!("interrupt" in core) || core.interrupt === undefined) return undefined;
+  if (!("interrupt" in core)) return undefined;
   return nodes.find(({ device }) => device.interrupt === core.interrupt)?.interrupt;
 }
 

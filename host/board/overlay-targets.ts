@@ -31,7 +31,8 @@ export function targetOf(
   const path = targetPath(root, fragment);
   if (path === undefined) {
     const phandle = cellsOf(properties.get("target"))[0];
-    const found = phandle === undefined ? "has neither target nor target-path" : `has a target that is no label of this board`;
+    const found =
+      phandle === undefined ? "has neither target nor target-path" : `has a target that is no label of this board`;
     throw new OverlayError(`${name} ${found}: ${existing()}`);
   }
   const target = [ROOT, ...BASE_BUSES, ...added].find((bus) => (bus.path || "/") === path);

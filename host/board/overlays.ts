@@ -4,8 +4,9 @@ import type { Firmware } from "./firmware";
 import type { BoardFpgaManager } from "./fpga-manager";
 import { KernelError, type Work } from "./kernel-tree";
 import { type DeviceTreeBus, OverlayError } from "./device-tree-bus";
-import { readOverlay } from "./overlay-devices";
+import { type OverlayDevice, readOverlay } from "./overlay-devices";
 import type { UioClass, UioNode } from "./uio-class";
+import { reachableRanges } from "./uio-maps";
 
 /** Where a flattened device tree says how long it is. */
 const TOTAL_SIZE_OFFSET = 4;
@@ -112,7 +113,7 @@ export class Overlays {
       );
       const loading = firmwareName === undefined ? undefined : load(firmwareName);
       if (loading) yield* loading;
-      for (const device of devices) overlay.nodes.push(this.#options.uio.publish(device));
+      for (const device of devices) overlay.nodes.push(this.#publish(device));
       overlay.buses = buses;
       this.#applied.push(overlay);
       overlay.applied = true;
@@ -127,6 +128,15 @@ export class Overlays {
     } finally {
       overlay.underWay = false;
     }
+  }
+
+  #publish(device: OverlayDevice): UioNode {
+    const ranges = reachableRanges(device.ranges, ({ address }, reason) => {
+      this.#options.log(
+        `uio_pdrv_genirq ${device.busName}: this board leaves out the registers at 0x${address.toString(16)}: ${reason}`,
+      );
+    });
+    return this.#options.uio.publish({ ...device, ranges });
   }
 
   #removeNodes(overlay: Overlay): void {

@@ -134,7 +134,9 @@ export class DeviceCatalog {
   #packages(device?: UioName): readonly DeviceDescription[] {
     const replaced = this.#users().map(({ kind }) => kind);
     return shippedDescriptions()
-      .filter(({ kind, uioNames }) => !replaced.includes(kind) && (!device || uioNames.some((name) => means(name, device))))
+      .filter(
+        ({ kind, uioNames }) => !replaced.includes(kind) && (!device || uioNames.some((name) => means(name, device))),
+      )
       .map((shipped) => loadOnce(shipped));
   }
 }

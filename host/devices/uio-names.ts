@@ -16,7 +16,9 @@ export interface UioName {
 /** Takes a name apart. */
 export function parseUioName(text: string): UioName {
   const [, name, unitAddress] = WITH_UNIT_ADDRESS.exec(text) ?? [];
-  return name === undefined || unitAddress === undefined ? { name: text } : { name, unitAddress: unitAddress.toLowerCase() };
+  return name === undefined || unitAddress === undefined
+    ? { name: text }
+    : { name, unitAddress: unitAddress.toLowerCase() };
 }
 
 /** Whether a name, with or without unit address, means a device. */

@@ -320,7 +320,9 @@ function mapOf(device: UioDeviceInfo, number: number): UioMap | undefined {
   const { index, offsetBytes, lengthBytes } = map;
   if (!(offsetBytes >= 0) || !(lengthBytes - offsetBytes >= 4)) throw cannot(`map${index} has no registers`);
   if (offsetBytes % REGISTERS_ALIGNMENT === 0) return map;
-  throw cannot(`the registers of map${index} begin at offset ${offsetBytes}, which is no multiple of ${REGISTERS_ALIGNMENT}`);
+  throw cannot(
+    `the registers of map${index} begin at offset ${offsetBytes}, which is no multiple of ${REGISTERS_ALIGNMENT}`,
+  );
 }
 
 /** Where a regular file in place of the device has what a device tells of its interrupts. */

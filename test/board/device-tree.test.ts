@@ -73,7 +73,9 @@ test("a blob with wrong bytes is read or refused, and nothing worse", () => {
 test("an overlay does not name files outside the firmware directory", () => {
   for (const name of ["../x", "/etc/passwd", "a/../../b", "..", ""]) {
     const tree = node("", {}, [
-      node("fragment@0", { "target-path": strings("/") }, [node("__overlay__", { "firmware-name": Buffer.from(`${name}\0`) })]),
+      node("fragment@0", { "target-path": strings("/") }, [
+        node("__overlay__", { "firmware-name": Buffer.from(`${name}\0`) }),
+      ]),
     ]);
     if (name === "") assert.is(readOverlay(tree).firmwareName, undefined);
     else

@@ -41,7 +41,11 @@ fabric.connect(
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
     overlayFile(memory, 0, Math.min(lengthBytes, WASM_PAGE_BYTES), fd, 0);
     const registers = new Int32Array(memory.buffer, 0, lengthBytes / 4);
-    return { device: { nodeName: "", interrupt: undefined }, maps: [{ range: { address }, registers }], interrupt: undefined };
+    return {
+      device: { nodeName: "", interrupt: undefined },
+      maps: [{ range: { address }, registers }],
+      interrupt: undefined,
+    };
   }),
 );
 parentPort?.postMessage("serving");
