@@ -9,7 +9,7 @@ export interface Design {
   readonly design: FabricDesign;
   /** What the devices are called. */
   readonly deviceName: string;
-  /** The length of their registers: whole pages. */
+  /** The length of their registers. */
   readonly registerBytes: number;
 }
 
@@ -52,7 +52,7 @@ export function designOf({ kind, uioName, registerBytes, cores }: DeviceModelDes
   return {
     design: { name: kind, cores: cores.map((core) => ({ ...core, kind: "user", model: kind })) },
     deviceName: uioName,
-    registerBytes: Math.ceil(registerBytes / REGISTER_BYTES) * REGISTER_BYTES,
+    registerBytes,
   };
 }
 

@@ -134,7 +134,9 @@ function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<U
     if (!isNew) linkSync(shown, own);
     const presentBytes = isNew ? 0 : statSync(own).size;
     // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
-    if (presentBytes < mappedBytes) appendFileSync(own, Buffer.alloc(mappedBytes - presentBytes), { mode: 0o600 });
+    if (isNew || presentBytes < mappedBytes) {
+      appendFileSync(own, Buffer.alloc(Math.max(0, mappedBytes - presentBytes)), { mode: 0o600 });
+    }
     mapWhole(memory, own, mappedBytes);
     if (isNew) linkSync(own, shown);
   } finally {

@@ -35,9 +35,9 @@ function render(device: ListedDevice): string {
   const driverText = [driver, driverVersion].filter(Boolean).join(", ");
   const rows: [string, string][] = [
     ["kind", kind ?? "no description: needs --allow-unchecked-dma, or one of your own (--devices DIR)"],
-    ...maps.map(({ index, physicalAddress, lengthBytes, offsetBytes, name }): [string, string] => [
+    ...maps.map(({ index, physicalAddress, lengthBytes, name }): [string, string] => [
       `map ${index}`,
-      `${hex(physicalAddress + BigInt(offsetBytes))}, ${hex(lengthBytes - offsetBytes)} bytes${name === "" ? "" : ` (${name})`}`,
+      `${hex(physicalAddress)}, ${hex(lengthBytes)} bytes${name === "" ? "" : ` (${name})`}`,
     ]),
     ...(driverText === "" ? [] : [["driver", driverText] as [string, string]]),
     ...(events === undefined ? [] : [["interrupts", String(events)] as [string, string]]),

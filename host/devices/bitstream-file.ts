@@ -11,6 +11,9 @@ const WORD_BYTES = 4;
 /** What a `.bit` file begins with, before its fields. */
 const BIT_MAGIC = Buffer.from("00090ff00ff00ff00ff0000001", "hex");
 
+/** The letter of the last field and its length. */
+const BIT_LENGTH_BYTES = 5;
+
 /** What is wrong with a bitstream file. */
 export interface BitstreamFault {
   /** What the file is: completes "it is …". */
@@ -29,8 +32,7 @@ interface ForeignFile {
 }
 
 const beginsWith = (magic: string) => (head: string) => head.startsWith(Buffer.from(magic, "hex").toString("latin1"));
-const unpack = (command: string) => (path: string) =>
-  `${command} ${path} > ${path}.unpacked && mv ${path}.unpacked ${path}`;
+const unpack = (command: string) => (path: string) => replace(path, `${command} "$f" > "$f.new"`);
 const again = () => "get it again (curl -fLO says so where a server answers with something else than the file)";
 const FOREIGN: readonly ForeignFile[] = [
   { is: beginsWith("1f8b"), found: "compressed with gzip", mend: unpack("gzip -dc <") },
@@ -97,7 +99,7 @@ function bitFile(head: Buffer, path: string): BitstreamFault | undefined {
   const of = ["a", "b", "c"].flatMap((letter) => fields.get(letter)?.split(";")[0] ?? []).map(printable);
   return {
     found: `a .bit file (${of.join(", ")}), which has a header, and its bytes in another order than the FPGA manager's`,
-    mend: swap(path, `tail -c +${at + 5 + 1} ${path} > ${path}.words && `, `${path}.words`),
+    mend: swap(path, at + BIT_LENGTH_BYTES),
     certain: true,
   };
 }
@@ -112,20 +114,19 @@ function wrongOrder(head: Buffer, path: string): BitstreamFault | undefined {
     return { found, mend: "give the .bit.bin that was made for the design", certain: true };
   }
   const excess = sync % WORD_BYTES;
-  const cut = excess === 0 ? "" : `tail -c +${excess + 1} ${path} > ${path}.words && `;
   if (sync === plain) {
     const found = "not byte-swapped: it has the sync word AA 99 55 66 where the FPGA manager wants 66 55 99 AA";
-    return { found, mend: swap(path, cut, cut === "" ? path : `${path}.words`), certain: true };
+    return { found, mend: swap(path, excess), certain: true };
   }
   if (excess > 0) {
     const found = `shifted: its sync word is at byte ${sync}, which is no multiple of ${WORD_BYTES}`;
-    return { found, mend: `${cut}mv ${path}.words ${path}`, certain: true };
+    return { found, mend: cut(path, excess), certain: true };
   }
   if (sync < EARLY_BYTES) return undefined;
   const start = startOfDummies(head, sync);
   return {
     found: `late: its sync word is at byte ${sync}, behind ${start} bytes of something else`,
-    mend: `tail -c +${start + 1} ${path} > ${path}.words && mv ${path}.words ${path}`,
+    mend: cut(path, start),
     certain: false,
   };
 }
@@ -138,12 +139,21 @@ function startOfDummies(head: Buffer, sync: number): number {
   return start;
 }
 
-/** Reverses the bytes of each word, in place. */
-function swap(path: string, before: string, from: string): string {
-  return (
-    `${before}objcopy -I binary -O binary --reverse-bytes=${WORD_BYTES} ${from} ${path}.swapped && ` +
-    `mv ${path}.swapped ${path}`
-  );
+/** A shell command that puts `$f.new` in the place of a file. */
+function replace(path: string, make: string): string {
+  return `f=${path}; ${make} && mv "$f.new" "$f"`;
+}
+
+/** Takes bytes away from the beginning. */
+function cut(path: string, bytes: number): string {
+  return replace(path, `tail -c +${bytes + 1} "$f" > "$f.new"`);
+}
+
+/** Reverses the bytes of each word, without some at the beginning. */
+function swap(path: string, bytes: number): string {
+  const reverse = `objcopy -I binary -O binary --reverse-bytes=${WORD_BYTES}`;
+  if (bytes === 0) return replace(path, `${reverse} "$f" "$f.new"`);
+  return replace(path, `tail -c +${bytes + 1} "$f" > "$f.new" && ${reverse} "$f.new"`);
 }
 
 function isText(head: string): boolean {

@@ -178,8 +178,7 @@ function rangeOf(pci: PciFunction, maps: readonly UioMap[], bar: number | undefi
   const { index, physicalAddress, lengthBytes } = range;
   const offsetBytes = Number(physicalAddress % BigInt(pageSizeBytes));
   const offered = maps.find((map) => map.physicalAddress === physicalAddress && offsetBytes === 0);
-  const mapping = { physicalAddress: physicalAddress - BigInt(offsetBytes), lengthBytes: offsetBytes + lengthBytes };
-  return [offered ?? { index: 0, ...mapping, offsetBytes, file: barFile(pci, index) }];
+  return [offered ?? { index: 0, physicalAddress, lengthBytes, offsetBytes, file: barFile(pci, index) }];
 }
 
 /** Whether there can be a device for which neither of two descriptions comes before the other. */

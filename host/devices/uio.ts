@@ -41,14 +41,17 @@ export interface UioIdentity {
   readonly pci?: PciFunction;
 }
 
-/** A mapping of a UIO device, as the kernel shows it. Its registers are the bytes from its offset to its end. */
+/**
+ * A register range of a UIO device. The kernel shows whole pages, and from where on in them the registers are: they are
+ * the bytes from there to the end.
+ */
 export interface UioMap {
   readonly index: number;
-  /** Bus address of the mapping. */
+  /** Bus address of the registers. */
   readonly physicalAddress: bigint;
-  /** Of the mapping. */
+  /** Of the registers. */
   readonly lengthBytes: number;
-  /** Where the registers begin in it. */
+  /** Where the registers begin in the mapped pages. */
   readonly offsetBytes: number;
   /** The file to map from its beginning, where the UIO driver does not offer the range; absent: `/dev/uioN`. */
   readonly file?: string;
@@ -98,18 +101,19 @@ function withMaps(sysroot: Sysroot, device: UioIdentity, catalog?: DeviceCatalog
 /** Of a device whose kernel does not put it into its name. */
 function unitAddressFrom({ pci }: UioIdentity, [first]: readonly UioMap[]): string | undefined {
   if (pci || !first || first.physicalAddress === 0n) return undefined;
-  return (first.physicalAddress + BigInt(first.offsetBytes || 0)).toString(16);
+  return first.physicalAddress.toString(16);
 }
 
 function readMaps(sysroot: Sysroot, { id }: UioIdentity): UioMap[] {
   const directory = `${UIO_CLASS}/${id}/maps`;
   return sysroot.list(directory).map((map) => {
     const read = (attribute: string) => sysroot.readText(`${directory}/${map}/${attribute}`) || "0x0";
+    const offsetBytes = Number(read("offset"));
     return {
       index: Number(map.replace("map", "")),
-      physicalAddress: parseAddress(read("addr")),
-      lengthBytes: Number(read("size")),
-      offsetBytes: Number(read("offset")),
+      physicalAddress: parseAddress(read("addr")) + BigInt(Number.isSafeInteger(offsetBytes) ? offsetBytes : 0),
+      lengthBytes: Number(read("size")) - offsetBytes,
+      offsetBytes,
     };
   });
 }
@@ -272,7 +276,7 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, opening: 
   }
   // A regular file in place of a device can be too short, and a load behind its end would end this process.
   const stat = fstatSync(fd);
-  const neededBytes = map && map.file === undefined ? map.index * pageSizeBytes + map.lengthBytes : 0;
+  const neededBytes = map && map.file === undefined ? map.index * pageSizeBytes + map.offsetBytes + map.lengthBytes : 0;
   if (stat.isFile() && stat.size < neededBytes) {
     closeSync(fd);
     throw new AxiscriptError(
@@ -293,7 +297,7 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, opening: 
     fd,
     fileOffset: (map?.index ?? 0) * pageSizeBytes,
     startBytes: map?.offsetBytes ?? 0,
-    lengthBytes: map ? (map.lengthBytes - map.offsetBytes) & ~3 : 0,
+    lengthBytes: map ? map.lengthBytes & ~3 : 0,
     ...(map?.file !== undefined && { registersFile: sysroot.path(map.file) }),
     interrupt: lazyInterrupt(sysroot, device, fd, endOfMaps(device), stat.isFile()),
   };
@@ -313,12 +317,13 @@ function mapOf(device: UioDeviceInfo, number: number): UioMap | undefined {
   const cannot = (reason: string) =>
     new AxiscriptError("ERR_AXI_DEVICE_ACCESS", `Cannot map device ${describeWithId(device)}: ${reason}.`);
   if (!map) {
-    if (number === 0) return undefined;
+    // A BAR that a description names, and the device has not, is no device without registers.
+    if (number === 0 && !device.pci) return undefined;
     const present = device.maps.map(({ index }) => `map${index}`).join(", ") || "none";
     throw cannot(`it has no map${number}. Its maps: ${present}`);
   }
   const { index, offsetBytes, lengthBytes } = map;
-  if (!(offsetBytes >= 0) || !(lengthBytes - offsetBytes >= 4)) throw cannot(`map${index} has no registers`);
+  if (!(offsetBytes >= 0) || !(lengthBytes >= 4)) throw cannot(`map${index} has no registers`);
   if (offsetBytes % REGISTERS_ALIGNMENT === 0) return map;
   throw cannot(
     `the registers of map${index} begin at offset ${offsetBytes}, which is no multiple of ${REGISTERS_ALIGNMENT}`,
@@ -327,7 +332,9 @@ function mapOf(device: UioDeviceInfo, number: number): UioMap | undefined {
 
 /** Where a regular file in place of the device has what a device tells of its interrupts. */
 function endOfMaps({ maps }: UioDeviceInfo): number {
-  const ends = maps.map(({ index, lengthBytes }) => index + Math.ceil(lengthBytes / pageSizeBytes));
+  const ends = maps.map(
+    ({ index, offsetBytes, lengthBytes }) => index + Math.ceil((offsetBytes + lengthBytes) / pageSizeBytes),
+  );
   return Math.max(0, ...ends) * pageSizeBytes;
 }
 
