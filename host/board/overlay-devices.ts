@@ -30,7 +30,6 @@ export interface OverlayBuffer {
   /** The property `device-name`, or what the platform bus calls the node. */
   readonly name: string;
   readonly lengthBytes: number;
-  readonly coherent: boolean;
 }
 
 const NODE_NAME = /^[A-Za-z0-9,._+-]{1,31}(@[0-9a-fA-Fx,]{1,24})?$/;
@@ -116,7 +115,7 @@ function buffer(bus: DeviceTreeBus, node: DeviceTreeNode): OverlayBuffer {
   const [name = numberedName(properties) ?? bus.nameOf(node)] = stringsOf(properties.get("device-name"));
   if (!BUFFER_NAME.test(name)) throw new OverlayError(`node ${node.name} has a device-name that is no file name`);
   const lengthBytes = cellsOf(properties.get("size")).reduce((upper, cell) => upper * 2 ** 32 + cell, 0);
-  return { name, lengthBytes, coherent: properties.has("dma-coherent") };
+  return { name, lengthBytes };
 }
 
 function numberedName(properties: ReadonlyMap<string, Buffer>): string | undefined {

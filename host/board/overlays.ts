@@ -5,6 +5,7 @@ import type { BoardFpgaManager } from "./fpga-manager";
 import { KernelError, type Work } from "./kernel-tree";
 import { type DeviceTreeBus, OverlayError } from "./device-tree-bus";
 import { type OverlayDevice, readOverlay } from "./overlay-devices";
+import { NAME as U_DMA_BUF } from "./u-dma-buf";
 import type { UioClass, UioNode } from "./uio-class";
 import { reachableRanges } from "./uio-maps";
 
@@ -107,13 +108,18 @@ export class Overlays {
   ): Work {
     overlay.underWay = true;
     try {
-      const { firmwareName, devices, buses } = readOverlay(
+      const { firmwareName, devices, buffers, buses } = readOverlay(
         readDeviceTree(read()),
         this.#applied.flatMap((other) => other.buses),
       );
       const loading = firmwareName === undefined ? undefined : load(firmwareName);
       if (loading) yield* loading;
       for (const device of devices) overlay.nodes.push(this.#publish(device));
+      for (const { name, lengthBytes } of buffers) {
+        this.#options.log(
+          `u-dma-buf ${name}: this board makes no buffer of ${lengthBytes} bytes for an overlay: it has ${U_DMA_BUF}, and no other`,
+        );
+      }
       overlay.buses = buses;
       this.#applied.push(overlay);
       overlay.applied = true;

@@ -123,8 +123,8 @@ export class BoardUDmaBuf {
   syncMode = 0;
   readonly #files: BoardFiles;
   readonly #fd: number;
-  /** By attribute, a word that is no command here. */
-  readonly #refused = new Map<string, string>();
+  /** What the log says of a word that is still in its attribute. */
+  #refused = "";
   #onSync: ((synchronisation: Synchronisation) => void) | undefined;
 
   constructor(files: BoardFiles, { physicalAddress, coherent = true, memory }: BufferOptions = {}) {
@@ -175,14 +175,8 @@ export class BoardUDmaBuf {
       ["device", "1\n"],
     ] as const) {
       const attribute = `sync_for_${side}` as const;
-      const text = this.#text(attribute);
-      const word = numberIn(text);
-      if (word === undefined || word === 0n || this.#refused.get(attribute) === text) continue;
-      if (!this.#obey(side, word)) {
-        this.#refused.set(attribute, text);
-        continue;
-      }
-      this.#refused.delete(attribute);
+      const word = numberIn(this.#text(attribute));
+      if (word === undefined || word === 0n || !this.#obey(side, word)) continue;
       this.#files.replace(`${U_DMA_BUF_ATTRIBUTES}/sync_owner`, owner);
       this.#files.replace(`${U_DMA_BUF_ATTRIBUTES}/${attribute}`, "0\n");
     }
@@ -196,10 +190,13 @@ export class BoardUDmaBuf {
     };
     try {
       this.synchronise({ side, ...commandIn(word, settings, LENGTH_BYTES) });
+      this.#refused = "";
       return true;
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
-      this.#files.log(`u-dma-buf ${NAME}: sync_for_${side}: ${error.message}`);
+      const refusal = `u-dma-buf ${NAME}: sync_for_${side}: ${error.message}`;
+      if (refusal !== this.#refused) this.#files.log(refusal);
+      this.#refused = refusal;
       return false;
     }
   }

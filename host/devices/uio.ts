@@ -319,6 +319,7 @@ function mapOf(device: UioDeviceInfo, number: number): UioMap | undefined {
   if (!map) {
     // A BAR that a description names, and the device has not, is no device without registers.
     if (number === 0 && !device.pci) return undefined;
+    if (number === 0) throw cannot("it has no registers");
     const present = device.maps.map(({ index }) => `map${index}`).join(", ") || "none";
     throw cannot(`it has no map${number}. Its maps: ${present}`);
   }

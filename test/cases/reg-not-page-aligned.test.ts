@@ -16,10 +16,10 @@ import { addUioDevice } from "../support/uio-device";
 const test = suite("case: registers that are not page-aligned");
 
 const MODEL = modelFile({
-  cores: "[{ address: 0xa0010080 }]",
+  cores: "[{ address: 0xa0110080 }]",
   create: "() => ({ regRead: (offset) => 0x1000 + offset, regWrite() {} })",
 });
-const CORE = rootOverlay([uioNode("core@a0010080", [[0xa0010080, 0x80]])], {
+const CORE = rootOverlay([uioNode("core@a0110080", [[0xa0110080, 0x80]])], {
   "firmware-name": strings("xilinx/plain/plain.bit.bin"),
 });
 

@@ -13,14 +13,14 @@ const test = suite("case: a device with several register ranges");
 
 /** Two cores of one kind: the registers of each say where it is. */
 const MODEL = modelFile({
-  cores: "[{ address: 0xa0020000 }, { address: 0xa0030040 }]",
+  cores: "[{ address: 0xa0120000 }, { address: 0xa0130040 }]",
   create: "({ core }) => ({ regRead: (offset) => core.address % 0x100000 + offset, regWrite() {} })",
 });
 const DEVICE = rootOverlay(
   [
-    uioNode("b@a0020000", [
-      [0xa0020000, 0x1000],
-      [0xa0030040, 0x8000],
+    uioNode("b@a0120000", [
+      [0xa0120000, 0x1000],
+      [0xa0130040, 0x8000],
     ]),
   ],
   { "firmware-name": strings("xilinx/plain/plain.bit.bin") },
@@ -42,7 +42,7 @@ test("a script has both ranges at once, in any order, and closes them one by one
     second.close();
     show(first);
     first.close();
-    show(UioDevice.openMap("b@a0020000", 1));
+    show(UioDevice.openMap("b@a0120000", 1));
     show(UioDevice.openMap("uio0", 0));`);
   assert.is(stdout, "1000 20004\n8fc0 30044\n1000 20004\n8fc0 30044\n1000 20004\n");
 });
