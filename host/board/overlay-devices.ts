@@ -39,6 +39,7 @@ const BUFFER_NAME = /^(?!\.{1,2}$)[\w,.+@:-]{1,64}$/;
 /** What the shared peripheral interrupts of the cells `type`, `number`, `trigger` have first. Source: kernel, bindings of the ARM GIC. */
 const SHARED_PERIPHERAL_INTERRUPT = 0;
 const INTERRUPT_CELLS = 3;
+const REGISTER_BYTES = 4;
 /** The largest register range that a virtual board provides. */
 const MAX_REGISTER_BYTES = 16 * 2 ** 20;
 
@@ -95,8 +96,9 @@ function isAvailable({ properties }: DeviceTreeNode): boolean {
 function uioDevice(bus: DeviceTreeBus, node: DeviceTreeNode): OverlayDevice {
   const { name: nodeName, properties } = node;
   const ranges = bus.rangesOf(node);
-  for (const { lengthBytes } of ranges) {
-    if (lengthBytes >= 4 && lengthBytes <= MAX_REGISTER_BYTES) continue;
+  for (const { address, lengthBytes } of ranges) {
+    if (address % REGISTER_BYTES !== 0) throw new OverlayError(`node ${nodeName} has registers that are not aligned`);
+    if (lengthBytes >= REGISTER_BYTES && lengthBytes <= MAX_REGISTER_BYTES) continue;
     throw new OverlayError(`node ${nodeName} has ${lengthBytes} bytes of registers`);
   }
   const [name = nodeName] = stringsOf(properties.get("linux,uio-name"));

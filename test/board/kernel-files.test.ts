@@ -114,7 +114,7 @@ test("devices come from the nodes of the overlay that was written, not from a ta
   writeFileSync(path("lib/firmware/mine.dtbo"), deviceOverlay(["Filter", 0xa00c0000]));
   mkdirSync(overlay("mine"));
   write(overlay("mine", "path"), "mine.dtbo");
-  assert.is(read(path("sys/class/uio/uio0/name")), "Filter\n");
+  assert.is(read(path("sys/class/uio/uio0/name")), "Filter@a00c0000\n");
   assert.is(read(path("sys/class/uio/uio0/maps/map0/addr")), "0x00000000a00c0000\n");
   assert.is(read(path("sys/class/fpga_manager/fpga0/state")), "unknown\n");
   await board.stop();

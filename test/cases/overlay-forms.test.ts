@@ -95,6 +95,19 @@ test("disabled nodes are no devices, and neither is what is in a disabled bus", 
   assert.equal(devicesOf(root), ["a0020000.b a0020000", "a0030000.c a0030000"]);
 });
 
+test("registers that are not aligned, too few or too many are refused", () => {
+  for (const [address, lengthBytes] of [
+    [0xa0010002, 0x1000],
+    [0xa0010000, 2],
+    [0xa0010000, 2 ** 25],
+  ] as const) {
+    assert.throws(
+      () => readOverlay(rootOverlay([uioNode("x", [[address, lengthBytes]])])),
+      (error: Error) => error instanceof OverlayError,
+    );
+  }
+});
+
 test("a node without unit address, and one with its controller beside its interrupt", () => {
   const root = rootOverlay([
     core("foo", 0xa0030000),
