@@ -14,6 +14,16 @@ export declare function uioOpen(namePtr: usize, nameLength: i32, notePtr: usize,
 export declare function uioOpenShared(namePtr: usize, nameLength: i32, notePtr: usize, noteLength: i32): i32;
 
 // @ts-ignore: decorator
+@external("axiscript:uio@1", "open_map")
+export declare function uioOpenMap(
+  namePtr: usize,
+  nameLength: i32,
+  notePtr: usize,
+  noteLength: i32,
+  map: i32,
+): i32;
+
+// @ts-ignore: decorator
 @external("axiscript:uio@1", "acquire")
 export declare function uioAcquire(window: i32, timeoutMs: i32): i32;
 

@@ -5,6 +5,7 @@ import {
   uioInterruptEnable,
   uioInterruptWait,
   uioOpen,
+  uioOpenMap,
   uioOpenShared,
   uioPoll32,
   uioRead32,
@@ -49,7 +50,7 @@ export class UioDevice {
    * Opens a device of the kernel's user-space I/O framework for this script alone: nobody else can open it until it is
    * closed, or the script ends.
    *
-   * @param name as in `/sys/class/uio/uioN/name`
+   * @param name as in `/sys/class/uio/uioN/name`, with or without unit address (`AxiProxy@a0000000`), or `uioN`
    * @param note the device-tree property `jan-note`, to tell devices of one name apart; empty: any
    */
   static open(name: string, note: string = ""): UioDevice {
@@ -60,6 +61,28 @@ export class UioDevice {
       nameBytes.byteLength,
       changetype<usize>(noteBytes),
       noteBytes.byteLength,
+    );
+    return new UioDevice(name, note, false, check(window));
+  }
+
+  /**
+   * As `open`, for another range of registers, of a device that has several (`reg` in its device-tree node). A device of
+   * which this script has one range open gives it the others, too.
+   *
+   * A description is about the first range: what is done in the others is not checked, and on real hardware needs
+   * `--allow-unchecked-dma=NAME`.
+   *
+   * @param map the number of the range, as in `/sys/class/uio/uioN/maps/mapM`; 0: that of `open`
+   */
+  static openMap(name: string, map: i32, note: string = ""): UioDevice {
+    const nameBytes = String.UTF8.encode(name);
+    const noteBytes = String.UTF8.encode(note);
+    const window = uioOpenMap(
+      changetype<usize>(nameBytes),
+      nameBytes.byteLength,
+      changetype<usize>(noteBytes),
+      noteBytes.byteLength,
+      map,
     );
     return new UioDevice(name, note, false, check(window));
   }

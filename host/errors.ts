@@ -53,6 +53,7 @@ export const ERROR_KINDS = {
   ERR_AXI_NO_CONFIGFS: "fpga",
   ERR_AXI_FIRMWARE_NOT_FOUND: "fpga",
   ERR_AXI_FIRMWARE_ACCESS: "fpga",
+  ERR_AXI_BAD_BITSTREAM: "fpga",
   ERR_AXI_OVERLAY_EXISTS: "fpga",
   ERR_AXI_OVERLAY_REJECTED: "fpga",
   ERR_AXI_BOARD: "board",

@@ -19,6 +19,7 @@ const BUS_WIDTH = Buffer.from("bb00000044002211", "hex");
 const SYNC_WORD_SWAPPED = Buffer.from("665599aa", "hex");
 /** The sync word is looked for in this many bytes. */
 const HEADER_SEARCH_BYTES = 256;
+const JSON_START = "{".charCodeAt(0);
 /** Cores of the board's own that reach memory, and where they can be wired to. */
 const KINDS: ReadonlySet<string> = new Set<ManagerCore["kind"]>(["axi-proxy", "axi-traffic-gen"]);
 const PORTS: ReadonlySet<string> = new Set<Port>(["hp", "hpc", "acp"]);
@@ -90,11 +91,17 @@ export function writeBitstream(design: FabricDesign): Buffer {
  * @throws BitstreamError
  */
 export function readBitstream(file: Buffer): FabricDesign {
-  const sync = file.subarray(0, HEADER_SEARCH_BYTES).indexOf(SYNC_WORD_SWAPPED);
+  const sync = syncWordIn(file);
   if (sync < 0) {
     throw new BitstreamError(
       "write init error",
       "Invalid bitstream, could not find a sync word. Bitstream must be a byte swapped .bin file",
+    );
+  }
+  if (file[sync + SYNC_WORD_SWAPPED.length + 4] !== JSON_START) {
+    throw new BitstreamError(
+      "write error",
+      "bitstream configures logic cells: this fabric has none, and takes the bitstreams of its own designs and of models",
     );
   }
   const lengthAt = sync + SYNC_WORD_SWAPPED.length;
@@ -108,6 +115,14 @@ export function readBitstream(file: Buffer): FabricDesign {
   const design: unknown = JSON.parse(body.toString("utf8"));
   if (!isDesign(design)) throw new BitstreamError("write error", "bitstream configures nothing that this fabric has");
   return design;
+}
+
+/** At a multiple of its size, as the Zynq managers look for it; -1: there is none. */
+function syncWordIn(file: Buffer): number {
+  for (let at = 0; at < Math.min(file.length, HEADER_SEARCH_BYTES); at += SYNC_WORD_SWAPPED.length) {
+    if (file.subarray(at, at + SYNC_WORD_SWAPPED.length).equals(SYNC_WORD_SWAPPED)) return at;
+  }
+  return -1;
 }
 
 function isDesign(value: unknown): value is FabricDesign {

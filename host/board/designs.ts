@@ -9,7 +9,7 @@ export interface Design {
   readonly design: FabricDesign;
   /** What the devices are called. */
   readonly deviceName: string;
-  /** The length of their registers: whole pages. */
+  /** The length of their registers. */
   readonly registerBytes: number;
 }
 
@@ -52,7 +52,7 @@ export function designOf({ kind, uioName, registerBytes, cores }: DeviceModelDes
   return {
     design: { name: kind, cores: cores.map((core) => ({ ...core, kind: "user", model: kind })) },
     deviceName: uioName,
-    registerBytes: Math.ceil(registerBytes / REGISTER_BYTES) * REGISTER_BYTES,
+    registerBytes,
   };
 }
 
@@ -87,6 +87,8 @@ function device({ deviceName, registerBytes }: Design, core: FabricCore) {
   const { interrupt, port, note = port }: Partial<DeviceModelCore> = core;
   return node(`${deviceName}@${core.address.toString(16)}`, {
     compatible: strings("generic-uio"),
+    // Without it today's kernels put the unit address into the device's name.
+    "linux,uio-name": strings(deviceName),
     reg: cells(0, core.address, 0, registerBytes),
     ...(interrupt !== undefined && { interrupts: cells(SHARED_PERIPHERAL_INTERRUPT, interrupt, LEVEL_HIGH) }),
     ...(note !== undefined && { "jan-note": strings(note) }),

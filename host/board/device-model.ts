@@ -55,7 +55,7 @@ export interface DeviceModel {
 /** Where a core is in the FPGA, and what it is wired to. */
 export interface DeviceModelCore {
   /**
-   * Bus address of its registers: a multiple of 4096 from 0x80000000 to 0xbfffffff, where the processing system reaches the
+   * Bus address of its registers: a multiple of 8 from 0x80000000 to 0xbfffffff, where the processing system reaches the
    * FPGA, at which no other core is. The board's own cores are from 0xa0000000 to 0xa0080fff.
    */
   readonly address: number;

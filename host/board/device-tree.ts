@@ -58,6 +58,14 @@ export function stringsOf(property: Buffer | undefined): string[] {
   return property?.toString("latin1").split("\0").filter(Boolean) ?? [];
 }
 
+/** The 32-bit cells in a property; a rest of less than one is left out. */
+export function cellsOf(property: Buffer | undefined): number[] {
+  return Array.from(
+    { length: Math.floor((property?.length ?? 0) / 4) },
+    (_, index) => property?.readUInt32BE(index * 4) ?? 0,
+  );
+}
+
 /** Serialises a tree. */
 export function writeDeviceTree(root: DeviceTreeNode): Buffer {
   const stringOffsets = new Map<string, number>();

@@ -8,7 +8,6 @@ import type { BoardInterrupt } from "./interrupt";
 import { PortBus, type SideBand, snoops } from "./port";
 import { type Port, PortTimer } from "./port-timing";
 import { type Fault, sideBandOf } from "./transfer-core";
-import type { UioNode } from "./uio-class";
 import type { LoadedModel } from "./user-core";
 
 /** Faults by the port of the cores that have them. */
@@ -16,6 +15,18 @@ export type Faults = Partial<Record<Port, Fault>>;
 
 /** How transfers of a user's core are marked: write-back, not secure. */
 const COHERENT: SideBand = { cache: 0xf, prot: 2 };
+
+/** A device that software has, as the fabric sees it. */
+export interface FabricDevice {
+  readonly device: {
+    readonly nodeName: string;
+    /** The shared peripheral interrupt that it waits for. */
+    readonly interrupt: number | undefined;
+  };
+  /** Where software finds the registers at a bus address. */
+  readonly maps: readonly { readonly range: { readonly address: number }; readonly registers: Int32Array }[];
+  readonly interrupt: BoardInterrupt | undefined;
+}
 
 /** What the cores have in common. */
 export interface FabricOptions {
@@ -35,6 +46,7 @@ export interface FabricOptions {
 
 /** A core that serves a device's registers. */
 interface ConnectedCore {
+  readonly core: FabricCore;
   readonly registers: Int32Array;
   readonly model: CoreModel;
   /** As the record calls it. */
@@ -82,17 +94,28 @@ export class Fabric {
    *
    * @param nodes all devices that there are
    */
-  connect(nodes: readonly UioNode[]): void {
+  connect(nodes: readonly FabricDevice[]): void {
     this.#options.record?.devices(nodes.map(({ device }) => device.nodeName));
-    for (const connected of this.#connected.values()) connected.interrupt = undefined;
-    for (const { device, registers, interrupt } of nodes) {
-      const core = this.#cores.find(({ address }) => address === device.address);
+    for (const { range, registers } of nodes.flatMap(({ maps }) => maps)) {
+      const core = this.#cores.find(({ address }) => address === range.address);
       if (!core) continue;
-      const before = this.#connected.get(device.address);
-      const connected =
-        before?.registers === registers ? before : { ...this.#connect(core, registers), registers, interrupt };
-      connected.interrupt = "interrupt" in core && core.interrupt === device.interrupt ? interrupt : undefined;
-      this.#connected.set(device.address, connected);
+      const before = this.#connected.get(core.address);
+      const connected = before?.registers === registers ? before : this.#tryConnect(core, registers);
+      if (connected) this.#connected.set(core.address, connected);
+    }
+    for (const connected of this.#connected.values()) connected.interrupt = interruptOf(connected.core, nodes);
+  }
+
+  /** A model that has no room for its registers in a device's is left out. */
+  #tryConnect(core: FabricCore, registers: Int32Array): ConnectedCore | undefined {
+    try {
+      return { ...this.#connect(core, registers), core, registers, interrupt: undefined };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#options.log?.(
+        `${nameOf(core)} does not answer: its device has ${registers.byteLength} bytes of registers, too few`,
+      );
+      return undefined;
     }
   }
 
@@ -176,6 +199,12 @@ export class Fabric {
     const { PortMemory } = require("./port-memory") as typeof import("./port-memory");
     return new PortMemory({ seen: bus, main: mainMemory, snoops: () => snoops(port, sideBand()) });
   }
+}
+
+/** Where a core's interrupt line ends: in the device whose node has its number, whichever has its registers. */
+function interruptOf(core: FabricCore, nodes: readonly FabricDevice[]): BoardInterrupt | undefined {
+  if (!("interrupt" in core)) return undefined;
+  return nodes.find(({ device }) => device.interrupt === core.interrupt)?.interrupt;
 }
 
 /** As the record calls a core: `axi-proxy@a0000000`. */

@@ -47,8 +47,11 @@ function builtInWindows(): Window[] {
 }
 
 function windowsOf({ kind, registerBytes, cores }: DeviceModelDescription): Window[] {
-  const lengthBytes = Math.ceil(registerBytes / PAGE_BYTES) * PAGE_BYTES;
-  return cores.map(({ address }) => ({ owner: kind, address, lengthBytes }));
+  return cores.map(({ address }) => {
+    const offset = address % PAGE_BYTES;
+    const lengthBytes = Math.ceil((offset + registerBytes) / PAGE_BYTES) * PAGE_BYTES;
+    return { owner: kind, address: address - offset, lengthBytes };
+  });
 }
 
 function overlap(one: Window, other: Window): boolean {

@@ -3,6 +3,8 @@ import type { DeviceModelDescription } from "./device-model";
 
 /** The smallest page of the processing system's MMU. */
 export const PAGE_BYTES = 4096;
+/** Registers have up to 64 bits. */
+const ADDRESS_ALIGNMENT = 8;
 const MOST_REGISTER_BYTES = 65536;
 const KIND = /^[a-z][a-z0-9_-]{0,30}$/;
 const UIO_NAME = /^[A-Za-z0-9,._+-]{1,31}$/;
@@ -50,10 +52,10 @@ function checkCore(checks: Checks, core: unknown, registerBytes: number): void {
   checks.fields("a core", core as Record<string, unknown>, CORE_FIELDS);
   const { address, port, interrupt, note } = core as Record<string, unknown>;
   const isThere =
-    isMultiple(address, PAGE_BYTES) && address >= FIRST_ADDRESS && address + registerBytes - 1 <= LAST_ADDRESS;
+    isMultiple(address, ADDRESS_ALIGNMENT) && address >= FIRST_ADDRESS && address + registerBytes - 1 <= LAST_ADDRESS;
   checks.field(
     ...(["address", address, isThere] as const),
-    `a multiple of ${hex(PAGE_BYTES)} from ${hex(FIRST_ADDRESS)} to ${hex(LAST_ADDRESS)}`,
+    `a multiple of ${ADDRESS_ALIGNMENT} from ${hex(FIRST_ADDRESS)} to ${hex(LAST_ADDRESS)}`,
   );
   checks.field("port", port, port === undefined || PORTS.includes(port), '"hp", "hpc" or "acp", or left out');
   const isLine = interrupt === undefined || INTERRUPTS.includes(interrupt as number);

@@ -3,8 +3,11 @@ import { DeviceTreeError, readDeviceTree } from "./device-tree";
 import type { Firmware } from "./firmware";
 import type { BoardFpgaManager } from "./fpga-manager";
 import { KernelError, type Work } from "./kernel-tree";
-import { OverlayError, readOverlay } from "./overlay-devices";
+import { type DeviceTreeBus, OverlayError } from "./device-tree-bus";
+import { type OverlayDevice, readOverlay } from "./overlay-devices";
+import { NAME as U_DMA_BUF } from "./u-dma-buf";
 import type { UioClass, UioNode } from "./uio-class";
+import { reachableRanges } from "./uio-maps";
 
 /** Where a flattened device tree says how long it is. */
 const TOTAL_SIZE_OFFSET = 4;
@@ -16,6 +19,8 @@ export interface Overlay {
   /** Whether it is being applied. */
   underWay: boolean;
   readonly nodes: UioNode[];
+  /** The buses that it has added to the device tree. */
+  buses: readonly DeviceTreeBus[];
 }
 
 export interface OverlaysOptions {
@@ -43,7 +48,7 @@ export class Overlays {
 
   /** One that is not applied. */
   create(): Overlay {
-    return { applied: false, underWay: false, nodes: [] };
+    return { applied: false, underWay: false, nodes: [], buses: [] };
   }
 
   /**
@@ -103,10 +108,19 @@ export class Overlays {
   ): Work {
     overlay.underWay = true;
     try {
-      const { firmwareName, devices } = readOverlay(readDeviceTree(read()));
+      const { firmwareName, devices, buffers, buses } = readOverlay(
+        readDeviceTree(read()),
+        this.#applied.flatMap((other) => other.buses),
+      );
       const loading = firmwareName === undefined ? undefined : load(firmwareName);
       if (loading) yield* loading;
-      for (const device of devices) overlay.nodes.push(this.#options.uio.publish(device));
+      for (const device of devices) overlay.nodes.push(this.#publish(device));
+      for (const { name, lengthBytes } of buffers) {
+        this.#options.log(
+          `u-dma-buf ${name}: this board makes no buffer of ${lengthBytes} bytes for an overlay: it has ${U_DMA_BUF}, and no other`,
+        );
+      }
+      overlay.buses = buses;
       this.#applied.push(overlay);
       overlay.applied = true;
       this.#announce();
@@ -120,6 +134,15 @@ export class Overlays {
     } finally {
       overlay.underWay = false;
     }
+  }
+
+  #publish(device: OverlayDevice): UioNode {
+    const ranges = reachableRanges(device.ranges, ({ address }, reason) => {
+      this.#options.log(
+        `uio_pdrv_genirq ${device.busName}: this board leaves out the registers at 0x${address.toString(16)}: ${reason}`,
+      );
+    });
+    return this.#options.uio.publish({ ...device, ranges });
   }
 
   #removeNodes(overlay: Overlay): void {

@@ -29,8 +29,11 @@ export class RegisterFile {
    * @param shared the registers, 32 bits each
    * @param writable by offset in bytes, the bits that software writes and the core only reads; the others read 0 until
    *   the core sets them
+   * @throws RangeError if one of them lies behind the end
    */
   constructor(shared: Int32Array, writable: ReadonlyMap<number, number>) {
+    if (Math.max(0, ...writable.keys()) >= shared.byteLength)
+      throw new RangeError("there is no room for all registers");
     this.#shared = shared;
     this.#writable = new Int32Array(shared.length);
     this.#own = new Int32Array(shared.length);

@@ -1,8 +1,14 @@
 import { Attribute, Directory, KernelError, type Work } from "./kernel-tree";
-import { ATTRIBUTES, type BoardUDmaBuf, LENGTH_BYTES, shownAddress, shownCoherence } from "./u-dma-buf";
+import {
+  ATTRIBUTES,
+  type BoardUDmaBuf,
+  commandIn,
+  LENGTH_BYTES,
+  numberIn,
+  shownAddress,
+  shownCoherence,
+} from "./u-dma-buf";
 
-/** As the C library's `strtoul` with base 0 reads them, and a newline, if any. */
-const NUMBER = /^(0x[0-9a-f]+|[0-9]+)\n?$/i;
 const MAX_SYNC_MODE = 7;
 const MAX_SYNC_DIRECTION = 2;
 
@@ -17,7 +23,7 @@ export function uDmaBufAttributes(buffer: BoardUDmaBuf): Directory {
     new Attribute({
       show: () => `${base === 16 ? "0x" : ""}${settings[name].toString(base)}\n`,
       store: (data) => {
-        settings[name] = numberIn(data, max);
+        settings[name] = Number(wordIn(data, BigInt(max)));
         buffer.syncMode = settings.sync_mode;
         return undefined;
       },
@@ -26,9 +32,11 @@ export function uDmaBufAttributes(buffer: BoardUDmaBuf): Directory {
     new Attribute({
       show: () => "0\n",
       store: (data): Work | undefined => {
-        if (numberIn(data, Number.MAX_SAFE_INTEGER) === 0) return undefined;
+        const word = wordIn(data);
+        if (word === 0n) return undefined;
         const { sync_offset: offset, sync_size: lengthBytes, sync_direction: direction } = settings;
-        buffer.synchronise({ side, offset, lengthBytes, direction });
+        const command = commandIn(word, { offset, lengthBytes, direction }, buffer.lengthBytes);
+        buffer.synchronise({ side, ...command });
         owner = side === "cpu" ? 0 : 1;
         return undefined;
       },
@@ -47,9 +55,9 @@ export function uDmaBufAttributes(buffer: BoardUDmaBuf): Directory {
   });
 }
 
-function numberIn(data: Buffer, max: number): number {
+function wordIn(data: Buffer, max = 2n ** 64n - 1n): bigint {
   const text = data.toString("latin1");
-  const value = NUMBER.test(text) ? Number(text.trim()) : Number.NaN;
-  if (!(value <= max)) throw new KernelError("EINVAL", `"${text.trim()}" is no number up to ${max}`);
-  return value;
+  const value = numberIn(text);
+  if (value !== undefined && value <= max) return value;
+  throw new KernelError("EINVAL", `"${text.trim()}" is no number up to ${max}`);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoCode } from "../errors";
 import { makeDirectories } from "../files/own-directories";
 import type { BoardFiles } from "./files";
+import { KernelError } from "./kernel-tree";
 import { PATHS } from "./paths";
 
 /** As the reference system's device tree has it: 32 MiB. */
@@ -46,6 +47,44 @@ export const ATTRIBUTES = {
   sync_for_device: "0",
 } as const;
 
+/** As the kernel's `kstrtoull` with base 0 reads them, and a newline, if any. */
+const NUMBER = /^(?:(0x[0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))\n?$/i;
+/** Of a command word that has arguments of its own: `offset` in bits 63 to 32, `size` in 31 to 4, `direction` in 3 and 2. */
+const COMMAND = { arguments: ~0xfn, offsetBit: 32n, size: 0xffff_fff0n, directionBit: 2n, direction: 3n } as const;
+/** A direction of 3 means both, too. */
+const DIRECTIONS = [0, 1, 2, 0] as const;
+
+/** A number as the driver reads it; `undefined` if it is none, or has more than 64 bits. */
+export function numberIn(text: string): bigint | undefined {
+  const [, hexadecimal, octal, decimal] = NUMBER.exec(text) ?? [];
+  const digits = hexadecimal ?? decimal ?? (octal === undefined ? undefined : `0o0${octal}`);
+  const value = digits === undefined ? undefined : BigInt(digits);
+  return value === undefined || value >= 2n ** 64n ? undefined : value;
+}
+
+/** What the attributes `sync_offset`, `sync_size` and `sync_direction` say. */
+export type SyncSettings = Omit<Synchronisation, "side">;
+
+/**
+ * What a word that was written to `sync_for_cpu` or `sync_for_device` asks for, which is not 0.
+ * Source: ikwzm/udmabuf, `u-dma-buf.c`, `udmabuf_sync_command_argments()`.
+ *
+ * @throws KernelError EINVAL for a range that does not lie in the buffer
+ */
+export function commandIn(word: bigint, settings: SyncSettings, bufferBytes: number): SyncSettings {
+  const command =
+    (word & COMMAND.arguments) === 0n
+      ? settings
+      : {
+          offset: Number(word >> COMMAND.offsetBit),
+          lengthBytes: Number(word & COMMAND.size),
+          direction: DIRECTIONS[Number((word >> COMMAND.directionBit) & COMMAND.direction)] ?? 0,
+        };
+  const { offset, lengthBytes } = command;
+  if (offset + lengthBytes <= bufferBytes) return command;
+  throw new KernelError("EINVAL", `${lengthBytes} bytes from ${offset} on do not lie in a buffer of ${bufferBytes}`);
+}
+
 /** Makes the device file, which holds the buffer's memory. */
 export function createUDmaBufDevice(sysroot: string): void {
   const device = join(sysroot, DEVICE);
@@ -87,6 +126,8 @@ export class BoardUDmaBuf {
   syncMode = 0;
   readonly #files: BoardFiles;
   readonly #fd: number;
+  /** What the log says of a word that is still in its attribute. */
+  #refused = "";
   #onSync: ((synchronisation: Synchronisation) => void) | undefined;
 
   constructor(files: BoardFiles, { physicalAddress, coherent = true, memory }: BufferOptions = {}) {
@@ -130,13 +171,12 @@ export class BoardUDmaBuf {
     this.#onSync = listener;
   }
 
-  /** Synchronises a part of the buffer, as far as it lies in the buffer. A coherent one has no need of it. */
-  synchronise({ side, offset, lengthBytes, direction }: Synchronisation): void {
-    const length = Math.min(lengthBytes, LENGTH_BYTES - offset);
-    if (!this.coherent && length > 0) this.#onSync?.({ side, offset, lengthBytes: length, direction });
+  /** Synchronises a part of the buffer. A coherent one has no need of it. */
+  synchronise(synchronisation: Synchronisation): void {
+    if (!this.coherent && synchronisation.lengthBytes > 0) this.#onSync?.(synchronisation);
   }
 
-  /** Does the synchronisation that plain files ask for. */
+  /** Does the synchronisation that plain files ask for. What is refused stays in its attribute, and in the kernel's log. */
   serve(): void {
     if (!this.coherent) this.syncMode = this.#number("sync_mode");
     for (const [side, owner] of [
@@ -144,16 +184,29 @@ export class BoardUDmaBuf {
       ["device", "1\n"],
     ] as const) {
       const attribute = `sync_for_${side}` as const;
-      if (this.#number(attribute) === 0) continue;
-      const path = `${U_DMA_BUF_ATTRIBUTES}/${attribute}`;
-      this.synchronise({
-        side,
-        offset: this.#number("sync_offset"),
-        lengthBytes: this.#number("sync_size"),
-        direction: this.#number("sync_direction"),
-      });
+      const word = numberIn(this.#text(attribute));
+      if (word === undefined || word === 0n || !this.#obey(side, word)) continue;
       this.#files.replace(`${U_DMA_BUF_ATTRIBUTES}/sync_owner`, owner);
-      this.#files.replace(path, "0\n");
+      this.#files.replace(`${U_DMA_BUF_ATTRIBUTES}/${attribute}`, "0\n");
+    }
+  }
+
+  #obey(side: Synchronisation["side"], word: bigint): boolean {
+    const settings = {
+      offset: this.#number("sync_offset"),
+      lengthBytes: this.#number("sync_size"),
+      direction: this.#number("sync_direction"),
+    };
+    try {
+      this.synchronise({ side, ...commandIn(word, settings, LENGTH_BYTES) });
+      this.#refused = "";
+      return true;
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      const refusal = `u-dma-buf ${NAME}: sync_for_${side}: ${error.message}`;
+      if (refusal !== this.#refused) this.#files.log(refusal);
+      this.#refused = refusal;
+      return false;
     }
   }
 
@@ -161,8 +214,12 @@ export class BoardUDmaBuf {
     closeSync(this.#fd);
   }
 
-  /** What an attribute says, as the driver reads numbers. */
+  /** What an attribute says, as the driver reads numbers; 0 if that is none. */
   #number(attribute: keyof typeof ATTRIBUTES): number {
-    return Number(this.#files.read(`${U_DMA_BUF_ATTRIBUTES}/${attribute}`)?.trim()) || 0;
+    return Number(numberIn(this.#text(attribute)) ?? 0n);
+  }
+
+  #text(attribute: keyof typeof ATTRIBUTES): string {
+    return this.#files.read(`${U_DMA_BUF_ATTRIBUTES}/${attribute}`) ?? "";
   }
 }

@@ -7,6 +7,7 @@ import type { KernelFiles } from "./kernel-files";
 import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import type { OverlayDevice } from "./overlay-devices";
 import { PATHS } from "./paths";
+import { mapsDirectory, mapsOf, registerFileBytes, type UioMap } from "./uio-maps";
 
 const UIO_MAJOR = 243;
 /** What a device tree allows, but for `.` and `..`, which are no files. */
@@ -19,8 +20,7 @@ export interface UioNode {
   /** `uioN` */
   readonly id: string;
   readonly device: OverlayDevice;
-  /** The register file, shared with whoever maps `/dev/uioN`. */
-  readonly registers: Int32Array;
+  readonly maps: readonly UioMap[];
   /** Of a device that has one. */
   readonly interrupt: BoardInterrupt | undefined;
 }
@@ -48,12 +48,11 @@ export class UioClass {
    * @throws KernelError EEXIST if it is there already
    */
   publish(device: OverlayDevice): UioNode {
-    const platformName = nameOnPlatformBus(device);
+    const platformName = device.busName;
     const platform = `${PATHS.platformDevices}/${platformName}`;
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
-    const mapped = mapDevice(this.#files, id, device);
-    const node = { id, device, ...mapped };
+    const node = { id, device, ...mapDevice(this.#files, id, device) };
     this.#kernelFiles.add(platform, platformDirectory(platformName, node));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
     this.#nodes.set(platformName, node);
@@ -64,7 +63,7 @@ export class UioClass {
   /** Makes a device disappear; its class entry goes last. Mappings of its registers stay valid. */
   remove(node: UioNode): void {
     const { id, device } = node;
-    const platformName = nameOnPlatformBus(device);
+    const platformName = device.busName;
     this.#nodes.delete(platformName);
     this.#events.delete(node);
     rmSync(this.#files.path(`${PATHS.devices}/${id}`), { force: true });
@@ -91,7 +90,7 @@ export class UioClass {
 }
 
 /** What a platform device shows: its device-tree node, and the UIO device that its driver made. */
-function platformDirectory(platformName: string, { id, device, interrupt }: UioNode): Directory {
+function platformDirectory(platformName: string, { id, device, maps, interrupt }: UioNode): Directory {
   const line = (text: string) => Attribute.of(`${text}\n`);
   const uio = new Directory({
     name: line(device.name),
@@ -99,15 +98,8 @@ function platformDirectory(platformName: string, { id, device, interrupt }: UioN
     event: new Attribute({ show: () => `${interrupt?.count ?? 0}\n` }),
     dev: line(`${UIO_MAJOR}:${id.replace("uio", "")}`),
     device: new Link(`../../../${platformName}`),
-    maps: new Directory({
-      map0: new Directory({
-        name: line(device.nodeName),
-        addr: line(`0x${device.address.toString(16).padStart(16, "0")}`),
-        size: line(`0x${device.lengthBytes.toString(16).padStart(16, "0")}`),
-        offset: line("0x0"),
-      }),
-    }),
   });
+  if (maps.length > 0) uio.add("maps", mapsDirectory(maps));
   return new Directory({ uio: new Directory({ [id]: uio }), of_node: treeNodeDirectory(device) });
 }
 
@@ -120,22 +112,18 @@ function treeNodeDirectory({ nodeName, properties }: OverlayDevice): Directory {
   return directory;
 }
 
-/** As the kernel names platform devices: `a0000000.AxiProxy`. */
-function nameOnPlatformBus({ address, nodeName }: OverlayDevice): string {
-  return `${address.toString(16)}.${nodeName.split("@")[0]}`;
-}
-
 function eventPath({ id, device }: UioNode): string {
-  return `${PATHS.platformDevices}/${nameOnPlatformBus(device)}/uio/${id}/event`;
+  return `${PATHS.platformDevices}/${device.busName}/uio/${id}/event`;
 }
 
 /**
  * Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. The
  * board opens it by a name of its own, so that who opens the device is always a program.
  */
-function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
-  const registerBytes = wholePages(device.lengthBytes);
-  const mappedBytes = registerBytes + (device.interrupt === undefined ? 0 : pageSizeBytes);
+function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "maps" | "interrupt"> {
+  const hasInterrupt = device.interrupt !== undefined;
+  const registerBytes = registerFileBytes(device.ranges);
+  const mappedBytes = registerBytes + (hasInterrupt ? pageSizeBytes : 0);
   const shown = files.path(`${PATHS.devices}/${id}`);
   const own = files.path(`${PATHS.private}/${id}`);
   const wasmPages = Math.ceil(mappedBytes / 65536);
@@ -146,15 +134,17 @@ function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<U
     if (!isNew) linkSync(shown, own);
     const presentBytes = isNew ? 0 : statSync(own).size;
     // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
-    if (presentBytes < mappedBytes) appendFileSync(own, Buffer.alloc(mappedBytes - presentBytes), { mode: 0o600 });
+    if (isNew || presentBytes < mappedBytes) {
+      appendFileSync(own, Buffer.alloc(Math.max(0, mappedBytes - presentBytes)), { mode: 0o600 });
+    }
     mapWhole(memory, own, mappedBytes);
     if (isNew) linkSync(own, shown);
   } finally {
     rmSync(own, { force: true });
   }
   return {
-    registers: new Int32Array(memory.buffer, 0, Math.floor(device.lengthBytes / 4)),
-    interrupt: device.interrupt === undefined ? undefined : makeInterrupt(memory.buffer, registerBytes),
+    maps: mapsOf(device.ranges, memory.buffer),
+    interrupt: hasInterrupt ? makeInterrupt(memory.buffer, registerBytes) : undefined,
   };
 }
 
@@ -171,8 +161,4 @@ function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number)
 function makeInterrupt(buffer: ArrayBufferLike, offset: number): BoardInterrupt {
   const { BoardInterrupt } = require("./interrupt") as typeof import("./interrupt");
   return new BoardInterrupt(new Int32Array(buffer, offset, pageSizeBytes / 4));
-}
-
-function wholePages(lengthBytes: number): number {
-  return Math.ceil(lengthBytes / pageSizeBytes) * pageSizeBytes;
 }

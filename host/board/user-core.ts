@@ -63,6 +63,8 @@ export class UserCore implements CoreModel {
   /** @param shared the register file, shared with software */
   constructor(shared: Int32Array, options: UserCoreOptions) {
     const { registerBytes, handshake } = options.description;
+    if (shared.byteLength < registerBytes)
+      throw new RangeError(`${options.name} has ${registerBytes} bytes of registers`);
     this.#options = options;
     this.#now = options.now ?? monotonicMs;
     this.#shared = shared;

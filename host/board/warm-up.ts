@@ -56,17 +56,13 @@ function exercise(buffer: BoardUDmaBuf, record: BoardRecord | undefined): void {
   const bus = new MemoryBus([new BufferMemory(buffer)]);
   const fabric = new Fabric({ bus, faults: {}, random: randomNumbers(1), record });
   fabric.configure({ name: "", cores: CORES });
-  const nodes = CORES.map(({ address }) => {
-    const device = { name: "", nodeName: "", address, lengthBytes: REGISTER_BYTES, interrupt: undefined };
-    const registers = new Int32Array(REGISTER_BYTES / 4);
-    return { id: "", device: { ...device, properties: new Map() }, registers, interrupt: undefined };
-  });
-  fabric.connect(nodes);
-  for (const { registers } of nodes) registers[LENGTH / 4] = 1;
+  const maps = CORES.map((range) => ({ range, registers: new Int32Array(REGISTER_BYTES / 4) }));
+  fabric.connect([{ device: { nodeName: "", interrupt: undefined }, maps, interrupt: undefined }]);
+  for (const { registers } of maps) registers[LENGTH / 4] = 1;
   // The cores and the directions take turns: what is compiled for one alone is thrown away at the first use of the other.
   for (let round = 0; round < ROUNDS; round++) {
     for (const pulse of [round % 2 === 0 ? START.read : START.write, DONE_CLEAR]) {
-      for (const { registers } of nodes) Atomics.store(registers, CONTROL / 4, pulse);
+      for (const { registers } of maps) Atomics.store(registers, CONTROL / 4, pulse);
       fabric.poll();
       fabric.settle();
     }

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
 import { type DeviceRegisters, openDeviceRegisters, type RegisterWriting } from "../index";
-import { DEVICE_OPTIONS, deviceName, deviceOptions, hex, toJson } from "./device-options";
+import { meansWithNote } from "../devices/uio-names";
+import { DEVICE_OPTIONS, deviceOptions, hex, toJson } from "./device-options";
 import { print } from "./print";
 import { note } from "./report";
 
@@ -40,8 +41,8 @@ export async function poke(flags: PokeFlags): Promise<number> {
   let writing: RegisterWriting;
   try {
     const allowed = flags["allow-unchecked-dma"];
-    const names = [registers.device.name, deviceName(registers.device), registers.device.id];
-    const allowUncheckedDma = allowed !== undefined && names.includes(allowed);
+    const { id } = registers.device;
+    const allowUncheckedDma = allowed !== undefined && (allowed === id || meansWithNote(allowed, registers.device));
     writing = registers.write(register, value, { allowUncheckedDma });
   } finally {
     await registers.close();

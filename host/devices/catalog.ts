@@ -6,7 +6,10 @@ import type { DeviceDescription, PciMatch } from "./description";
 import { barFile, type PciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
 import { devicePropertyTexts, type UioIdentity, type UioMap } from "./uio";
+import { means, parseUioName, type UioName } from "./uio-names";
 
+/** How much more it counts that a description names a unit address: more than all properties that there can be. */
+const NAMES_ONE_DEVICE = 1000;
 /** What PCI devices are called that no description is about. */
 const UNDESCRIBED = "pci";
 
@@ -30,8 +33,9 @@ function shippedDescriptions(): readonly ShippedDescription[] {
 
 /** What a system says of a device before anything of the device itself is read. */
 export interface DeviceIdentity {
-  /** As in `/sys/class/uio/uioN/name`. */
+  /** As in `/sys/class/uio/uioN/name`, without unit address. */
   readonly name: string;
+  readonly unitAddress?: string;
   /** The texts in a device-tree property of the device; none if it has no such property. */
   readonly property: (name: string) => readonly string[];
 }
@@ -61,19 +65,22 @@ export class DeviceCatalog {
   }
 
   /**
-   * The description of a device; `undefined` if there is none. What asks for more device-tree properties comes first.
+   * The description of a device; `undefined` if there is none. What names its unit address comes first, then what asks for
+   * more device-tree properties.
    *
    * @throws AxiscriptError ERR_AXI_DESCRIPTION if a file is not what it should be, or two of the user's describe the same
    */
   find(device: DeviceIdentity): DeviceDescription | undefined {
-    return best(this.#users(), device) ?? best(this.#packages(device.name), device);
+    return best(this.#users(), device) ?? best(this.#packages(device), device);
   }
 
   /** As {@link find}, for a device of a system. What a description says of PCI devices comes first. */
   describe(sysroot: Sysroot, device: UioIdentity): DeviceDescription | undefined {
     const onPci = device.pci && this.#findPci(device.pci);
     if (onPci) return onPci.description;
-    return this.find({ name: device.name, property: (name) => devicePropertyTexts(sysroot, device, name) });
+    const { name, unitAddress } = device;
+    const property = (asked: string) => devicePropertyTexts(sysroot, device, asked);
+    return this.find({ name, ...(unitAddress !== undefined && { unitAddress }), property });
   }
 
   /**
@@ -135,24 +142,29 @@ export class DeviceCatalog {
     return (this.#own = found);
   }
 
-  /** Those of the package that no user's replaces, for devices of a UIO name; all of them without one. */
-  #packages(uioName?: string): readonly DeviceDescription[] {
+  /** Those of the package that no user's replaces, for a device; all of them without one. */
+  #packages(device?: UioName): readonly DeviceDescription[] {
     const replaced = this.#users().map(({ kind }) => kind);
     return shippedDescriptions()
-      .filter(({ kind, uioNames }) => !replaced.includes(kind) && (uioName === undefined || uioNames.includes(uioName)))
+      .filter(
+        ({ kind, uioNames }) => !replaced.includes(kind) && (!device || uioNames.some((name) => means(name, device))),
+      )
       .map((shipped) => loadOnce(shipped));
   }
 }
 
 function best(descriptions: readonly DeviceDescription[], device: DeviceIdentity): DeviceDescription | undefined {
-  let found: DeviceDescription | undefined;
+  let found: { readonly description: DeviceDescription; readonly rank: number } | undefined;
   for (const description of descriptions) {
     const { uioNames, properties } = description.match;
-    if (!uioNames.includes(device.name)) continue;
+    const names = uioNames.filter((name) => means(name, device));
+    if (names.length === 0) continue;
     if (![...properties].every(([name, value]) => device.property(name).includes(value))) continue;
-    if (!found || properties.size > found.match.properties.size) found = description;
+    const isOfOne = names.some((name) => parseUioName(name).unitAddress !== undefined);
+    const rank = properties.size + (isOfOne ? NAMES_ONE_DEVICE : 0);
+    if (!found || rank > found.rank) found = { description, rank };
   }
-  return found;
+  return found?.description;
 }
 
 /** A description, and what in it is true of a PCI device. */

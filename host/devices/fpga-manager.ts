@@ -14,17 +14,24 @@ import {
 import { posix } from "node:path";
 import { monotonicMs } from "../clock";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import type { BitstreamFault } from "./bitstream-file";
+import { overlayDirectories, overlayDirectory } from "./overlay-directory";
 import type { Sysroot } from "./sysroot";
 import { waitUntil } from "./wait";
 
 export const MANAGER = "/sys/class/fpga_manager/fpga0";
 export const FIRMWARE = "/lib/firmware";
-/** Where systems mount configfs: the reference system's own mount first. */
-export const OVERLAY_DIRECTORIES = ["/configfs/device-tree/overlays", "/sys/kernel/config/device-tree/overlays"];
 /** The name that the reference program gives its overlay. */
 const OVERLAY_NAME = "full";
-/** The kernel loads a bitstream within the write to `path`; a board whose kernel is a process takes a moment more. */
-const PROGRAM_TIMEOUT_MS = 5000;
+/**
+ * How long nothing may happen. The kernel loads a bitstream within the write to `path`; a board whose kernel is a process
+ * takes its time, the more on a busy machine.
+ */
+const PATIENCE_MS = 60_000;
+/** The same while the manager says that it is at work. */
+const WORKING_PATIENCE_MS = 600_000;
+/** States in which a load is under way. Source: kernel `drivers/fpga/fpga-mgr.c`. */
+const WORKING = /^(firmware request|write init|write|write complete)(:.*)?$/;
 /** Drivers bind and device files are made within this time after an overlay was applied. */
 const SETTLING_MS = 1000;
 /** More than there are writes to the attributes of one overlay. */
@@ -65,7 +72,8 @@ export class FpgaManager {
 
   /** Whether an overlay of ours is applied and the FPGA operates. */
   isProgrammed(): boolean {
-    return this.state().startsWith("operating") && this.#overlay() !== undefined;
+    const overlay = this.#overlay();
+    return this.state().startsWith("operating") && overlay !== undefined && !isUnapplied(overlay);
   }
 
   /**
@@ -76,13 +84,15 @@ export class FpgaManager {
    *
    * @param bitstream path of the `.bit.bin` on the target; its file name is what the overlay's `firmware-name` says
    * @param overlay path of the `.dtbo` on the target
-   * @throws AxiscriptError ERR_AXI_NO_FPGA_MANAGER, ERR_AXI_FIRMWARE_NOT_FOUND, ERR_AXI_NO_CONFIGFS,
-   *   ERR_AXI_OVERLAY_EXISTS, ERR_AXI_FIRMWARE_ACCESS, ERR_AXI_OVERLAY_REJECTED
+   * @throws AxiscriptError ERR_AXI_NO_FPGA_MANAGER, ERR_AXI_FIRMWARE_NOT_FOUND, ERR_AXI_BAD_BITSTREAM,
+   *   ERR_AXI_NO_CONFIGFS, ERR_AXI_OVERLAY_EXISTS, ERR_AXI_FIRMWARE_ACCESS, ERR_AXI_OVERLAY_REJECTED
    */
   program(bitstream: string, overlay: string): void {
     this.state();
     for (const file of [bitstream, overlay]) this.#requireFirmware(file);
-    const directory = this.#overlayDirectory();
+    const fault = this.#faultOf(bitstream);
+    if (fault?.certain) throw badBitstream(bitstream, fault);
+    const directory = overlayDirectory(this.#sysroot);
     const overlayPath = `${directory}/${OVERLAY_NAME}`;
     if (isUnapplied(overlayPath))
       this.#access("remove an overlay that was never applied", () => removeOverlay(overlayPath));
@@ -99,7 +109,7 @@ export class FpgaManager {
       this.#access(`link the firmware files into ${FIRMWARE}`, () => {
         for (const file of [bitstream, overlay]) links.push(...this.#link(file));
       });
-      this.#apply(overlayPath, posix.basename(overlay));
+      this.#apply(overlayPath, posix.basename(overlay), fault);
       applied = true;
       this.#settledAt = monotonicMs() + SETTLING_MS;
     } finally {
@@ -122,19 +132,16 @@ export class FpgaManager {
   }
 
   #overlay(): string | undefined {
-    return OVERLAY_DIRECTORIES.map((directory) => this.#sysroot.path(`${directory}/${OVERLAY_NAME}`)).find(existsSync);
+    const overlays = overlayDirectories(this.#sysroot).map((directory) => `${directory}/${OVERLAY_NAME}`);
+    return overlays.find((overlay) => existsSync(overlay));
   }
 
-  #overlayDirectory(): string {
-    const found = OVERLAY_DIRECTORIES.map((directory) => this.#sysroot.path(directory)).find(existsSync);
-    if (found === undefined) {
-      throw new AxiscriptError(
-        "ERR_AXI_NO_CONFIGFS",
-        `Cannot apply a device-tree overlay: none of ${OVERLAY_DIRECTORIES.join(", ")} exists. ` +
-          "Mount it (`mount -t configfs configfs /sys/kernel/config`); the kernel needs CONFIG_OF_CONFIGFS.",
-      );
-    }
-    return found;
+  /** What can be seen of a bitstream before the kernel is asked. */
+  #faultOf(bitstream: string): BitstreamFault | undefined {
+    const { findBitstreamFault } = require("./bitstream-file") as typeof import("./bitstream-file");
+    const path = this.#sysroot.path(bitstream);
+    const isZynq = /xilinx|zynq|versal/i.test(this.#sysroot.readText(`${MANAGER}/name`) ?? "");
+    return this.#access(`read ${bitstream}`, () => findBitstreamFault(path, path, isZynq));
   }
 
   #requireFirmware(file: string): void {
@@ -174,10 +181,10 @@ export class FpgaManager {
   }
 
   /** Makes the overlay and gives it the firmware's name; throws if the kernel does not take it. */
-  #apply(overlayPath: string, firmwareName: string): void {
+  #apply(overlayPath: string, firmwareName: string, fault: BitstreamFault | undefined): void {
     const path = `${overlayPath}/path`;
     this.#access(`make the overlay ${overlayPath}`, () => mkdirSync(overlayPath));
-    if (!waitUntil(() => existsSync(path), PROGRAM_TIMEOUT_MS)) throw noAnswer(`${path} did not appear`);
+    this.#await(() => existsSync(path), `${path} did not appear`);
     let refusal = "";
     try {
       writeFileSync(path, firmwareName, { flag: "r+" });
@@ -186,8 +193,7 @@ export class FpgaManager {
     }
     // The kernel shows a name that it took with a newline, and nothing for one that it refused.
     const answer = () => readFileSync(path, "latin1");
-    const decided = waitUntil(() => answer() === "" || answer().endsWith("\n"), PROGRAM_TIMEOUT_MS);
-    if (!decided) throw noAnswer(`${path} still reads "${answer()}"`);
+    this.#await(() => answer() === "" || answer().endsWith("\n"), `${path} still reads "${firmwareName}"`);
     const state = this.state();
     if (refusal === "" && answer() === `${firmwareName}\n` && state.startsWith("operating")) return;
     const status = this.#sysroot.readText(`${MANAGER}/status`);
@@ -196,8 +202,24 @@ export class FpgaManager {
       `Cannot program the FPGA: the kernel refused the overlay ${firmwareName} (${refusal}path reads back ` +
         `"${answer().trim()}", FPGA manager state "${state}"${status ? `, status "${status}"` : ""}). Check that ` +
         "the .dtbo is a device-tree blob, that its firmware-name is the bitstream's file name, and that the bitstream " +
-        "is byte-swapped (.bit.bin). The kernel log says more (of a virtual board: var/log/kern.log, kept with --sysroot).",
+        `is byte-swapped (.bit.bin).${fault ? ` The bitstream is ${fault.found}; to mend it: ${fault.mend}.` : ""} The kernel log says more (of a virtual board: var/log/kern.log, kept with --sysroot).`,
     );
+  }
+
+  /**
+   * Waits for the kernel, for as long as its manager says that it is at work, and otherwise until nothing has happened for
+   * a while; a run's own limit and Ctrl-C end it, too.
+   */
+  #await(condition: () => boolean, missing: string): void {
+    let seen = this.state();
+    let seenAt = monotonicMs();
+    const isOver = () => {
+      const state = this.state();
+      if (state !== seen) [seen, seenAt] = [state, monotonicMs()];
+      return monotonicMs() - seenAt > (WORKING.test(state) ? WORKING_PATIENCE_MS : PATIENCE_MS);
+    };
+    waitUntil(() => condition() || isOver(), Number.POSITIVE_INFINITY);
+    if (!condition()) throw noAnswer(missing, seen, monotonicMs() - seenAt);
   }
 
   #access<T>(action: string, body: () => T): T {
@@ -212,20 +234,29 @@ export class FpgaManager {
   }
 }
 
-function noAnswer(what: string): AxiscriptError {
+function noAnswer(missing: string, state: string, forMs: number): AxiscriptError {
   return new AxiscriptError(
     "ERR_AXI_OVERLAY_REJECTED",
-    `Cannot program the FPGA: ${what} within ${PROGRAM_TIMEOUT_MS} ms. Does the kernel have CONFIG_OF_CONFIGFS?`,
+    `Cannot program the FPGA: ${missing}, and the FPGA manager has been "${state}" for ${Math.round(forMs / 1000)} s. ` +
+      "Does a kernel, or a virtual board that is running, answer in this directory?",
+  );
+}
+
+function badBitstream(bitstream: string, { found, mend }: BitstreamFault): AxiscriptError {
+  return new AxiscriptError(
+    "ERR_AXI_BAD_BITSTREAM",
+    `Cannot program the FPGA with ${bitstream}: the file is ${found}. To mend it: ${mend}`,
   );
 }
 
 /**
- * An overlay that somebody made, and then did not come to apply: its `path` shows no name with a newline. Some kernels
- * show the newline alone.
+ * An overlay that somebody made, and then did not come to apply: its `path` shows no name with a newline, and it was not
+ * given a blob either. Some kernels show the newline alone.
  */
 function isUnapplied(directory: string): boolean {
+  const read = (attribute: string) => readFileSync(posix.join(directory, attribute), "latin1");
   try {
-    return !/[^\n]\n$/.test(readFileSync(posix.join(directory, "path"), "latin1"));
+    return !/[^\n]\n$/.test(read("path")) && read("dtbo") === "";
   } catch {
     return existsSync(directory);
   }

@@ -106,9 +106,10 @@ export class UDmaBuf {
     try {
       const now = Number(this.#sysroot.readText(`${this.info.directory}/sync_mode`) ?? 0);
       const wanted = CACHE_MODES.indexOf(mode);
-      if (wanted === 0 ? now >= MODES_FOR_ALL : now !== wanted) this.#write("sync_mode", wanted);
+      if (wanted === 0 ? now >= MODES_FOR_ALL : now !== wanted) this.#ask(() => this.#write("sync_mode", wanted));
       return openSync(this.#path, wanted === 0 ? "r+" : constants.O_RDWR | constants.O_SYNC);
     } catch (cause) {
+      if (cause instanceof AxiscriptError) throw cause;
       const code = errnoCode(cause);
       const advice =
         code === "EACCES" || code === "EPERM"
@@ -161,11 +162,14 @@ export class UDmaBuf {
    * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if that cannot be asked for, or is not done
    */
   sync(piece: UDmaBufPiece, side: "device" | "cpu"): void {
-    this.#write("sync_offset", piece.offset);
-    this.#write("sync_size", piece.lengthBytes);
-    this.#write("sync_direction", 0);
+    const asked = this.#ask(() => {
+      this.#write("sync_offset", piece.offset);
+      this.#write("sync_size", piece.lengthBytes);
+      this.#write("sync_direction", 0);
+      this.#write(`sync_for_${side}`, 1);
+    });
+    if (!asked) return;
     const attribute = `${this.info.directory}/sync_for_${side}`;
-    this.#write(`sync_for_${side}`, 1);
     // The driver is done by now, and says 0. Where its attributes are plain files somebody has yet to look at them.
     if (waitUntil(() => Number(this.#sysroot.readText(attribute)) === 0, SYNC_TIMEOUT_MS)) return;
     throw new AxiscriptError(
@@ -180,14 +184,32 @@ export class UDmaBuf {
     closeSync(this.#lock);
   }
 
+  /** Does what needs the driver's attributes; false where this user may not write them, and the buffer can do without. */
+  #ask(body: () => void): boolean {
+    try {
+      body();
+      return true;
+    } catch (error) {
+      const cause = error instanceof AxiscriptError ? error.cause : error;
+      // CPU and device see the same in a coherent buffer, however it is mapped.
+      if (this.info.coherent && ["EACCES", "EPERM", "EROFS"].includes(errnoCode(cause) ?? "")) return false;
+      throw error;
+    }
+  }
+
   #write(attribute: string, value: number): void {
     const path = this.#sysroot.path(`${this.info.directory}/${attribute}`);
     try {
       writeFileSync(path, `${value}\n`);
     } catch (cause) {
-      throw new AxiscriptError("ERR_AXI_DEVICE_ACCESS", `Cannot write ${value} to ${path}: ${messageOf(cause)}`, {
-        cause,
-      });
+      const advice = ["EACCES", "EPERM"].includes(errnoCode(cause) ?? "")
+        ? ". Run as root, or let a udev rule give your group the right: the buffer is not coherent, and needs it"
+        : "";
+      throw new AxiscriptError(
+        "ERR_AXI_DEVICE_ACCESS",
+        `Cannot write ${value} to ${path}: ${messageOf(cause)}${advice}`,
+        { cause },
+      );
     }
   }
 

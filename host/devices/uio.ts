@@ -2,12 +2,13 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSy
 import { isDeepStrictEqual } from "node:util";
 import { AxiscriptError, errnoCode } from "../errors";
 import type { DeviceWindow } from "../gate/gate";
-import { pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
+import { duplicateDescriptor, pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
 import type { DeviceCatalog } from "./catalog";
 import { type FileHolder, lockHolders } from "./lock-holders";
 import { adviceForUnboundPci, allowMemoryAccess, enableLineInterrupt, type PciFunction, readPciFunction } from "./pci";
 import type { Sysroot } from "./sysroot";
 import type { InterruptSource, UioInterrupt } from "./uio-interrupt";
+import { formatUioName, means, parseUioName } from "./uio-names";
 import { UIO_CLASS } from "./uio-presence";
 import { waitUntil } from "./wait";
 
@@ -27,20 +28,30 @@ export interface UioDeviceInfo extends UioIdentity {
 export interface UioIdentity {
   /** `uioN`; the number changes between boots and overlays. */
   readonly id: string;
+  /** As in `/sys/class/uio/uioN/name`, without unit address. */
   readonly name: string;
+  /**
+   * Of its node in the device tree, `a0000000`: from its name where the kernel puts it there, else, of a device whose
+   * maps were read, where its registers are on the bus. Absent: unknown.
+   */
+  readonly unitAddress?: string;
   /** The device-tree property `jan-note`, or empty. */
   readonly note: string;
   /** Of a device on that bus. */
   readonly pci?: PciFunction;
 }
 
-/** A register range of a UIO device. */
+/**
+ * A register range of a UIO device. The kernel shows whole pages, and from where on in them the registers are: they are
+ * the bytes from there to the end.
+ */
 export interface UioMap {
   readonly index: number;
-  /** Bus address of the range. */
+  /** Bus address of the registers. */
   readonly physicalAddress: bigint;
+  /** Of the registers. */
   readonly lengthBytes: number;
-  /** Where the registers begin in the first mapped page. */
+  /** Where the registers begin in the mapped pages. */
   readonly offsetBytes: number;
   /** The file to map from its beginning, where the UIO driver does not offer the range; absent: `/dev/uioN`. */
   readonly file?: string;
@@ -70,7 +81,7 @@ function identify(sysroot: Sysroot, id: string): UioIdentity {
   const pci = readPciFunction(sysroot, `${directory}/device`);
   return {
     id,
-    name: sysroot.readText(`${directory}/name`) ?? "",
+    ...parseUioName(sysroot.readText(`${directory}/name`) ?? ""),
     note: sysroot.readText(`${directory}/device/of_node/${NOTE_PROPERTY}`) ?? "",
     ...(pci && { pci }),
   };
@@ -79,18 +90,30 @@ function identify(sysroot: Sysroot, id: string): UioIdentity {
 /** Reads the rest, which is more: only who opens a device or shows it needs that. */
 function withMaps(sysroot: Sysroot, device: UioIdentity, catalog?: DeviceCatalog): UioDeviceInfo {
   const maps = readMaps(sysroot, device);
-  return { ...device, maps: catalog ? catalog.rangesOf(device, maps) : maps };
+  const unitAddress = device.unitAddress ?? unitAddressFrom(device, maps);
+  return {
+    ...device,
+    ...(unitAddress !== undefined && { unitAddress }),
+    maps: catalog ? catalog.rangesOf(device, maps) : maps,
+  };
+}
+
+/** Of a device whose kernel does not put it into its name. */
+function unitAddressFrom({ pci }: UioIdentity, [first]: readonly UioMap[]): string | undefined {
+  if (pci || !first || first.physicalAddress === 0n) return undefined;
+  return first.physicalAddress.toString(16);
 }
 
 function readMaps(sysroot: Sysroot, { id }: UioIdentity): UioMap[] {
   const directory = `${UIO_CLASS}/${id}/maps`;
   return sysroot.list(directory).map((map) => {
     const read = (attribute: string) => sysroot.readText(`${directory}/${map}/${attribute}`) || "0x0";
+    const offsetBytes = Number(read("offset"));
     return {
       index: Number(map.replace("map", "")),
-      physicalAddress: parseAddress(read("addr")),
-      lengthBytes: Number(read("size")),
-      offsetBytes: Number(read("offset")),
+      physicalAddress: parseAddress(read("addr")) + BigInt(Number.isSafeInteger(offsetBytes) ? offsetBytes : 0),
+      lengthBytes: Number(read("size")) - offsetBytes,
+      offsetBytes,
     };
   });
 }
@@ -109,8 +132,8 @@ export function devicePropertyTexts(sysroot: Sysroot, { id }: UioIdentity, prope
 /**
  * The one device with a given name and note.
  *
- * @param name as in `/sys/class/uio/uioN/name`, or `uioN` itself; of a PCI device, the kind of its description or
- *   `pci:VVVV:DDDD`
+ * @param name as in `/sys/class/uio/uioN/name`, with or without unit address (`AxiProxy@a0000000`), or `uioN` itself; of
+ *   a PCI device, the kind of its description or `pci:VVVV:DDDD`
  * @param note the property `jan-note`, or what a description says in its place; empty: any
  * @param catalog as for {@link listUioDevices}
  * @throws AxiscriptError ERR_AXI_NO_SUCH_DEVICE with the devices that exist; ERR_AXI_AMBIGUOUS_DEVICE if several match
@@ -126,7 +149,7 @@ function selectUioDevice(
   note: string,
   catalog: DeviceCatalog | undefined,
 ): UioDeviceInfo {
-  const found = devices.filter((device) => matches(device, name, note));
+  const found = devices.filter((device) => matches(sysroot, device, name, note));
   const [device] = found;
   const wanted = describe({ name, note });
   if (!device) {
@@ -135,7 +158,7 @@ function selectUioDevice(
     throw new AxiscriptError(
       "ERR_AXI_NO_SUCH_DEVICE",
       `Cannot open device ${wanted}: no UIO device has that name. ` +
-        (adviceForUnbound(sysroot, name, note) ??
+        (adviceForUnbound(sysroot, parseUioName(name).name, note) ??
           adviceForUnboundPci(sysroot, [pciIdIn(name, note) ?? [], catalog?.pciIdsOf(name) ?? []].flat()) ??
           `Devices: ${existing}`),
     );
@@ -143,11 +166,20 @@ function selectUioDevice(
   if (found.length > 1) {
     throw new AxiscriptError(
       "ERR_AXI_AMBIGUOUS_DEVICE",
-      `Cannot open device ${wanted}: ${found.length} devices have that name. Give a note as well: ` +
-        found.map(describeWithId).join(", "),
+      `Cannot open device ${wanted}: ${found.length} devices have that name. ${adviceToChoose(
+        found.map((each) => withMaps(sysroot, each)),
+      )}`,
     );
   }
   return withMaps(sysroot, device, catalog);
+}
+
+/** How to ask for one of several devices. */
+function adviceToChoose(found: readonly UioDeviceInfo[]): string {
+  const notes = new Set(found.map(({ note }) => note));
+  if (notes.size === found.length) return `Give a note as well: ${found.map(describeWithId).join(", ")}`;
+  const choices = found.map((device) => `${device.id} (${formatUioName(device)})`);
+  return `Ask for one by its number, or by its unit address, which stays when numbers change: ${choices.join(", ")}`;
 }
 
 /**
@@ -164,15 +196,21 @@ export function awaitUioDevice(
   let devices: readonly UioIdentity[] = [];
   waitUntil(() => {
     devices = identifyAll(sysroot, catalog);
-    return devices.some((device) => matches(device, name, note) && hasFile(sysroot, device));
+    return devices.some((device) => matches(sysroot, device, name, note) && hasFile(sysroot, device));
   }, timeoutMs);
   return selectUioDevice(devices, sysroot, name, note, catalog);
 }
 
-function matches(device: UioIdentity, name: string, note: string): boolean {
+function matches(sysroot: Sysroot, device: UioIdentity, name: string, note: string): boolean {
   const pciId = pciIdIn(name, note);
   if (pciId !== undefined) return device.pci?.id === pciId;
-  return (device.name === name || device.id === name) && (note === "" || device.note === note);
+  return (isCalled(sysroot, device, name) || device.id === name) && (note === "" || device.note === note);
+}
+
+function isCalled(sysroot: Sysroot, device: UioIdentity, name: string): boolean {
+  const asked = parseUioName(name);
+  if (asked.name !== device.name || asked.unitAddress === undefined) return asked.name === device.name;
+  return means(name, device.unitAddress === undefined ? withMaps(sysroot, device) : device);
 }
 
 /** The id in `pci:VVVV:DDDD`, which may also come as a name and a note. */
@@ -190,28 +228,32 @@ export interface UioWindow extends DeviceWindow {
   readonly interrupt: () => UioInterrupt;
 }
 
+/** What {@link openUioWindow} opens. */
+export interface UioOpening {
+  /** Together with others who open it so. */
+  readonly shared?: boolean;
+  /** The number of a map; absent or 0: the device's first range of registers. */
+  readonly map?: number;
+  /** A descriptor of the same device that its holder has locked: the window then has that lock, too, and its interrupts. */
+  readonly beside?: number;
+}
+
 /**
- * Opens the first register range of a device for the gate, for one opener alone: the device file is locked (flock) until
- * it is closed.
+ * Opens a register range of a device for the gate, for one opener alone: the device file is locked (flock) until it is
+ * closed. A device without maps, which may have an interrupt, gives a window without registers.
  *
- * @param shared together with others who open it so
- * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is nothing to map, or no right to, or another device has taken its
- *   place since it was found; ERR_AXI_DEVICE_IN_USE
+ * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is no such range, or no right to it, or another device has taken
+ *   its place since it was found; ERR_AXI_DEVICE_IN_USE
  */
-export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = false): UioWindow {
-  const deviceName = describe(device);
-  const [map] = device.maps;
-  if (!map || !(map.lengthBytes >= 4) || !(map.offsetBytes >= 0)) {
-    throw new AxiscriptError(
-      "ERR_AXI_DEVICE_ACCESS",
-      `Cannot map device ${deviceName} (${device.id}): it has no registers.`,
-    );
-  }
+export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, opening: UioOpening = {}): UioWindow {
+  const { shared = false, map: number = 0, beside } = opening;
+  const deviceName = number === 0 ? describe(device) : `${describe(device)}, map${number}`;
+  const map = mapOf(device, number);
   const path = sysroot.path(`/dev/${device.id}`);
   let fd: number;
   try {
     // So that a read for interrupts never blocks.
-    fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    fd = beside === undefined ? openSync(path, constants.O_RDWR | constants.O_NONBLOCK) : duplicateDescriptor(beside);
   } catch (cause) {
     const code = errnoCode(cause);
     const advice =
@@ -220,7 +262,7 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
         : `opening ${path} gave ${code}.`;
     throw new AxiscriptError("ERR_AXI_DEVICE_ACCESS", `Cannot open device ${deviceName}: ${advice}`, { cause });
   }
-  if (!(shared ? tryLockFileShared(fd) : tryLockFile(fd))) {
+  if (beside === undefined && !(shared ? tryLockFileShared(fd) : tryLockFile(fd))) {
     const holders = lockHolders(fstatSync(fd, { bigint: true }));
     closeSync(fd);
     throw inUse(deviceName, device, holders, shared);
@@ -234,7 +276,7 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
   }
   // A regular file in place of a device can be too short, and a load behind its end would end this process.
   const stat = fstatSync(fd);
-  const neededBytes = map.index * pageSizeBytes + map.offsetBytes + map.lengthBytes;
+  const neededBytes = map && map.file === undefined ? map.index * pageSizeBytes + map.offsetBytes + map.lengthBytes : 0;
   if (stat.isFile() && stat.size < neededBytes) {
     closeSync(fd);
     throw new AxiscriptError(
@@ -250,17 +292,51 @@ export function openUioWindow(sysroot: Sysroot, device: UioDeviceInfo, shared = 
       throw error;
     }
   }
-  const fileOffset = map.index * pageSizeBytes;
-  const mappedBytes = Math.ceil((map.offsetBytes + map.lengthBytes) / pageSizeBytes) * pageSizeBytes;
   return {
     deviceName,
     fd,
-    fileOffset,
-    startBytes: map.offsetBytes,
-    lengthBytes: map.lengthBytes & ~3,
-    ...(map.file !== undefined && { registersFile: sysroot.path(map.file) }),
-    interrupt: lazyInterrupt(sysroot, device, fd, fileOffset + mappedBytes, stat.isFile()),
+    fileOffset: (map?.index ?? 0) * pageSizeBytes,
+    startBytes: map?.offsetBytes ?? 0,
+    lengthBytes: map ? map.lengthBytes & ~3 : 0,
+    ...(map?.file !== undefined && { registersFile: sysroot.path(map.file) }),
+    interrupt: lazyInterrupt(sysroot, device, fd, endOfMaps(device), stat.isFile()),
   };
+}
+
+/** What the gate can address: 64-bit registers are aligned in its memory as they are in the device. */
+const REGISTERS_ALIGNMENT = 8;
+
+/**
+ * A map of a device; absent for the first of a device that has none.
+ *
+ * @throws AxiscriptError ERR_AXI_DEVICE_ACCESS if there is no such map, or no registers in it
+ */
+function mapOf(device: UioDeviceInfo, number: number): UioMap | undefined {
+  const [first] = device.maps;
+  const map = number === 0 ? first : device.maps.find(({ index }) => index === number);
+  const cannot = (reason: string) =>
+    new AxiscriptError("ERR_AXI_DEVICE_ACCESS", `Cannot map device ${describeWithId(device)}: ${reason}.`);
+  if (!map) {
+    // A BAR that a description names, and the device has not, is no device without registers.
+    if (number === 0 && !device.pci) return undefined;
+    if (number === 0) throw cannot("it has no registers");
+    const present = device.maps.map(({ index }) => `map${index}`).join(", ") || "none";
+    throw cannot(`it has no map${number}. Its maps: ${present}`);
+  }
+  const { index, offsetBytes, lengthBytes } = map;
+  if (!(offsetBytes >= 0) || !(lengthBytes >= 4)) throw cannot(`map${index} has no registers`);
+  if (offsetBytes % REGISTERS_ALIGNMENT === 0) return map;
+  throw cannot(
+    `the registers of map${index} begin at offset ${offsetBytes}, which is no multiple of ${REGISTERS_ALIGNMENT}`,
+  );
+}
+
+/** Where a regular file in place of the device has what a device tells of its interrupts. */
+function endOfMaps({ maps }: UioDeviceInfo): number {
+  const ends = maps.map(
+    ({ index, offsetBytes, lengthBytes }) => index + Math.ceil((offsetBytes + lengthBytes) / pageSizeBytes),
+  );
+  return Math.max(0, ...ends) * pageSizeBytes;
 }
 
 /**

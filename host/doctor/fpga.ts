@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
-import { FIRMWARE, FpgaManager, MANAGER, OVERLAY_DIRECTORIES } from "../devices/fpga-manager";
+import { FIRMWARE, FpgaManager, MANAGER } from "../devices/fpga-manager";
+import { overlayDirectories } from "../devices/overlay-directory";
 import { messageOf } from "../errors";
 import { asRoot, quote, runWith } from "./commands";
 import type { Place, Verdict } from "./finding";
@@ -38,9 +39,8 @@ export function fpgaManager({ target, machine }: Place): Verdict {
 
 /** Where device-tree overlays are applied, from which devices come. */
 export function overlays({ target, machine }: Place): Verdict {
-  const directory = OVERLAY_DIRECTORIES.find((candidate) => target.exists(candidate));
-  if (directory === undefined) return { status: "missing", ...mendOverlays({ target, machine }) };
-  const path = target.path(directory);
+  const [path] = overlayDirectories(target);
+  if (path === undefined) return { status: "missing", ...mendOverlays({ target, machine }) };
   const refusal = whyNotWritable(path);
   if (refusal === undefined) return { status: "ok", found: path };
   return {

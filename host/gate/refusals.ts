@@ -39,6 +39,7 @@ function ruleFor(
 ): string {
   const isWide = access === ACCESS.read64 || access === ACCESS.write64;
   const bytes = isWide ? 8 : 4;
+  if (lengthBytes === 0) return "the device has no registers";
   if (offset >= lengthBytes) return `the device's registers end at ${hex(lengthBytes)}`;
   if (offset % bytes !== 0) return `an access of ${bytes * 8} bits is aligned to ${bytes} bytes`;
   const isUpper = description?.registers.find((each) => each.widthBits === 64 && each.offset + 4 === offset);

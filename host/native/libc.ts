@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import koffi from "koffi";
 
 /**
@@ -30,6 +31,7 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const F_OFD_SETLK = 37;
+const O_CLOEXEC = 0x80000;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 /** struct flock: type and whence in 16 bits each, start, length and pid from byte 8 on. */
@@ -196,6 +198,17 @@ export function tryLockFile(fd: number): boolean {
 /** As {@link tryLockFile}, together with others who do the same. */
 export function tryLockFileShared(fd: number): boolean {
   return rawFlock(fd, LOCK_SH | LOCK_NB) === 0;
+}
+
+let rawDuplicate: ((fd: number, onto: number, flags: number) => number) | undefined;
+
+/**
+ * Another descriptor of the same open file: with its locks, and closed by itself. It takes the place of one that Node
+ * opened, so that Node knows it in a thread that keeps account of its descriptors. Throws {@link SystemCallError}.
+ */
+export function duplicateDescriptor(fd: number): number {
+  rawDuplicate ??= libc.func("int dup3(int, int, int)") as NonNullable<typeof rawDuplicate>;
+  return checked("dup3", rawDuplicate(fd, openSync("/dev/null", "r"), O_CLOEXEC));
 }
 
 let rawFcntl: ((fd: number, command: number, lock: Uint8Array) => number) | undefined;

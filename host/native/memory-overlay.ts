@@ -21,7 +21,7 @@ import {
  *
  * @param memory the memory
  * @param offset where the overlay begins; a multiple of the page size
- * @param lengthBytes rounded up to whole pages; the file must be that long, or a load past its end is a SIGBUS
+ * @param lengthBytes rounded up to whole pages; the file must be that long, or a load past its end is a SIGBUS. 0: nothing
  * @param fd a file that is open for reading and writing
  * @param fileOffset a multiple of the page size
  */
@@ -32,6 +32,7 @@ export function overlayFile(
   fd: number,
   fileOffset: number,
 ): void {
+  if (lengthBytes === 0) return;
   // First where nothing is: a mapping that fails over the memory would leave a hole in it.
   unmap(map(lengthBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, fileOffset), lengthBytes);
   replacePages(memory, offset, lengthBytes, MAP_SHARED, fd, fileOffset);
@@ -50,6 +51,7 @@ function replacePages(
   fd: number,
   fileOffset: number,
 ): void {
+  if (lengthBytes === 0) return;
   const address = addressOf(new Uint8Array(memory.buffer)) + offset;
   const wholePages = Math.ceil(lengthBytes / pageSizeBytes) * pageSizeBytes;
   mapFixed(address, wholePages, PROT_READ | PROT_WRITE, flags, fd, fileOffset);

@@ -28,6 +28,11 @@ const ABI = {
       "i32",
       "as open, together with others who open it so; transfers are started between acquire and release",
     ),
+    open_map: fn(
+      "namePtr: i32, nameLength: i32, notePtr: i32, noteLength: i32, map: i32",
+      "i32",
+      "as open, the range of registers behind one of the device's maps, by its number; of a device that this script has open already, another one. No description is about it but for map 0, the one that open opens",
+    ),
     acquire: fn(
       "window: i32, timeoutMs: i32",
       "i32",

@@ -1,7 +1,15 @@
+/** A device, as rules tell it from others. */
+interface PermittedDevice {
+  readonly device: string;
+  /** Where the system tells it. */
+  readonly unitAddress?: string;
+  readonly note: string;
+}
+
 /** Something that a script may only do if it was granted. */
 export type Permission =
-  | { readonly name: "device"; readonly device: string; readonly note: string }
-  | { readonly name: "unchecked-dma"; readonly device: string; readonly note: string }
+  | ({ readonly name: "device" } & PermittedDevice)
+  | ({ readonly name: "unchecked-dma" } & PermittedDevice)
   | { readonly name: "fpga"; readonly files: readonly string[] }
   | { readonly name: "dma" }
   | { readonly name: "physical-addresses" }

@@ -20,8 +20,8 @@ const test = suite("who uses a board");
 const DEVICE = {
   name: "Thing",
   nodeName: "Thing@a0000000",
-  address: 0xa0000000,
-  lengthBytes: 4096,
+  busName: "a0000000.Thing",
+  ranges: [{ name: "Thing", address: 0xa0000000, lengthBytes: 4096 }],
   interrupt: undefined,
   properties: new Map<string, Buffer>(),
 };

@@ -1,9 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Fabric } from "../../host/board/fabric";
+import { Fabric, type FabricDevice } from "../../host/board/fabric";
 import { BoardInterrupt } from "../../host/board/interrupt";
 import type { BurstBus } from "../../host/board/bus";
-import type { UioNode } from "../../host/board/uio-class";
 
 const test = suite("interrupts of the board");
 
@@ -63,17 +62,9 @@ function timerFabric(wiredTo: number | undefined) {
   fabric.configure({ name: "t", cores: [{ kind: "axi-timer", address: 0xa0080000, interrupt: 89 }] });
   const { page, line } = interrupt();
   const registers = new Int32Array(1024);
-  const node: UioNode = {
-    id: "uio0",
-    device: {
-      name: "AxiTimer",
-      nodeName: "AxiTimer@a0080000",
-      address: 0xa0080000,
-      lengthBytes: 4096,
-      interrupt: wiredTo,
-      properties: new Map(),
-    },
-    registers,
+  const node: FabricDevice = {
+    device: { nodeName: "AxiTimer@a0080000", interrupt: wiredTo },
+    maps: [{ range: { address: 0xa0080000 }, registers }],
     interrupt: line,
   };
   fabric.connect([node]);

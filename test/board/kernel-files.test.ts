@@ -54,7 +54,9 @@ function deviceOverlay(...devices: [name: string, address: number][]): Buffer {
       reg: cells(0, address, 0, 0x1000),
     }),
   );
-  return writeDeviceTree(node("", {}, [node("fragment@0", {}, [node("__overlay__", {}, nodes)])]));
+  return writeDeviceTree(
+    node("", {}, [node("fragment@0", { "target-path": strings("/axi") }, [node("__overlay__", {}, nodes)])]),
+  );
 }
 
 test("a program that applies an overlay finds the devices at once, and none after rmdir", async () => {
@@ -96,6 +98,7 @@ test("the tree of a UIO device is as the kernel lays it out", async () => {
     compatible: strings("generic-uio"),
     reg: cells(0, 0xa0010000, 0, 0x1000),
     "jan-note": strings("hpc"),
+    "linux,uio-name": strings("AxiProxy"),
   };
   assert.equal(readdirSync(of).sort(), Object.keys(properties).sort());
   for (const [name, value] of Object.entries(properties)) {
@@ -111,7 +114,7 @@ test("devices come from the nodes of the overlay that was written, not from a ta
   writeFileSync(path("lib/firmware/mine.dtbo"), deviceOverlay(["Filter", 0xa00c0000]));
   mkdirSync(overlay("mine"));
   write(overlay("mine", "path"), "mine.dtbo");
-  assert.is(read(path("sys/class/uio/uio0/name")), "Filter\n");
+  assert.is(read(path("sys/class/uio/uio0/name")), "Filter@a00c0000\n");
   assert.is(read(path("sys/class/uio/uio0/maps/map0/addr")), "0x00000000a00c0000\n");
   assert.is(read(path("sys/class/fpga_manager/fpga0/state")), "unknown\n");
   await board.stop();
@@ -493,6 +496,12 @@ test("the u-dma-buf's attributes take what the driver takes", async () => {
     assert.is(read(attribute("sync_owner")), "0\n");
     write(attribute("sync_offset"), "0x1000");
     assert.is(read(attribute("sync_offset")), "0x1000\n");
+    // The size is still that of the whole buffer.
+    assert.is(
+      errnoOf(() => write(attribute("sync_for_cpu"), "1")),
+      "EINVAL",
+    );
+    write(attribute("sync_offset"), "0");
     write(attribute("sync_direction"), "2");
     assert.is(read(attribute("sync_direction")), "2\n");
     assert.is(

@@ -97,7 +97,7 @@ const WRONG: readonly (readonly [ModelText, RegExp])[] = [
   [{ create: "{}" }, /"create" is \{\}/],
   [{ cores: "[]" }, /"cores" is \[\], and should be a list of one core or more/],
   [{ cores: "[1]" }, /"cores" is 1, and should be a list of objects/],
-  [{ cores: "[{}]" }, /"address" is missing, and should be a multiple of 0x1000 from 0x80000000 to 0xbfffffff/],
+  [{ cores: "[{}]" }, /"address" is missing, and should be a multiple of 8 from 0x80000000 to 0xbfffffff/],
   [{ cores: "[{ address: 0xa0100004 }]" }, /"address" is 0xa0100004/],
   [{ cores: "[{ address: 0xa0100000n }]" }, /"address" is 2685403136n, a bigint/],
   [{ cores: "[{ address: 0x70000000 }]" }, /"address" is 0x70000000/],

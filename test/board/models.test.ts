@@ -65,7 +65,7 @@ async function moverBoard(options: VirtualBoardOptions = {}) {
   fpga.program(`${firmware}.bit.bin`, `${firmware}.dtbo`);
   const gate = new Gate();
   const open = (note: string) => {
-    const device = openUioWindow(sysroot, awaitUioDevice(sysroot, "Mover", note, LONG_MS), true);
+    const device = openUioWindow(sysroot, awaitUioDevice(sysroot, "Mover", note, LONG_MS), { shared: true });
     const window = gate.open(device);
     const { read32, write32 } = gate.exports;
     const settled = (offset: number, value: number) => {

@@ -71,8 +71,8 @@ function transfer(files: BoardFiles): void {
   const fabric = new Fabric({ bus, faults: {}, random: randomNumbers(2), record: undefined });
   fabric.configure({ name: "", cores: [{ kind: "axi-proxy", address: 0, port: "hpc" }] });
   const registers = new Int32Array(1024);
-  const device = { name: "", nodeName: "", address: 0, lengthBytes: 4096, interrupt: undefined, properties: new Map() };
-  fabric.connect([{ id: "", device, registers, interrupt: undefined }]);
+  const maps = [{ range: { address: 0 }, registers }];
+  fabric.connect([{ device: { nodeName: "", interrupt: undefined }, maps, interrupt: undefined }]);
   for (const pulse of [DONE_CLEAR, START.read, START.write]) {
     registers[CONTROL / 4] = pulse;
     fabric.poll();

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -8,6 +8,7 @@ import { FpgaManager } from "../../host/devices/fpga-manager";
 import { Sysroot } from "../../host/devices/sysroot";
 import { listUioDevices } from "../../host/devices/uio";
 import { rejectsWith } from "../support/expect";
+import { mayMount, testWhere } from "../support/rights";
 import { temporaryDirectory } from "../support/temporary";
 
 const test = suite("FPGA manager");
@@ -76,16 +77,9 @@ const broken: [name: string, bitstream: (good: Buffer) => Buffer, overlay: (good
     ["an overlay that is no device tree", (good) => good, () => Buffer.from("not a device tree"), /unknown/],
     ["an overlay that is cut off", (good) => good, (good) => good.subarray(0, good.length - 20), /unknown/],
     ["an empty overlay", (good) => good, () => Buffer.alloc(0), /unknown/],
-    ["a bitstream that is not byte-swapped", swapSync, (good) => good, /write init error/],
     ["a bitstream that is cut off", (good) => good.subarray(0, good.length - 1), (good) => good, /write error/],
     ["a bitstream with a flipped bit", flipLastByte, (good) => good, /write error.*reconfig CRC error/],
   ];
-
-function swapSync(good: Buffer): Buffer {
-  const copy = Buffer.from(good);
-  copy.set([0xaa, 0x99, 0x55, 0x66], copy.indexOf(Buffer.from("665599aa", "hex")));
-  return copy;
-}
 
 function flipLastByte(good: Buffer): Buffer {
   const copy = Buffer.from(good);
@@ -196,5 +190,62 @@ test(
     assert.not(fpga.isProgrammed());
   }),
 );
+
+test(
+  "a directory with the name of our overlay, in which no kernel has put anything, is no overlay",
+  onBoard((fpga, sysroot) => {
+    fpga.program(BITSTREAM, OVERLAY);
+    const plain = temporaryDirectory();
+    for (const part of ["sys/class", "sys/devices", "lib"])
+      cpSync(sysroot.path(part), join(plain, part), { recursive: true });
+    mkdirSync(join(plain, "configfs/device-tree/overlays/full"), { recursive: true });
+    const other = new FpgaManager(new Sysroot(plain));
+    assert.is(other.state(), "operating");
+    assert.not(other.isProgrammed());
+  }),
+);
+
+testWhere(
+  test,
+  process.getuid?.() === 0 && mayMount(),
+  "this user may not make a root directory of its own",
+)("a plain directory of this machine is not taken for configfs", async () => {
+  const host = join(__dirname, "../../host/devices");
+  const script = `
+    const { overlayDirectory } = require(${JSON.stringify(join(host, "overlay-directory.js"))});
+    const { Sysroot } = require(${JSON.stringify(join(host, "sysroot.js"))});
+    const machine = new Sysroot("/");
+    try { console.log("found " + overlayDirectory(machine)); } catch (error) { console.log(error.code + " " + error.message); }`;
+  // A root directory that is this machine's, but for a /configfs of its own.
+  const root = `for d in /*; do if [ -L "$d" ]; then cp -P "$d" .; elif [ -d "$d" ]; then mkdir ".$d"; mount --rbind "$d" ".$d"; fi; done
+    mkdir -p configfs/device-tree/overlays`;
+  const seen = (prepare: string) => {
+    const command = `${root}; ${prepare}; exec chroot . "$@"`;
+    const args = ["--mount", "sh", "-ec", command, "sh", process.execPath, "-e", script];
+    const { stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", cwd: temporaryDirectory() });
+    return stdout + stderr;
+  };
+  assert.match(seen("true"), /^ERR_AXI_NO_CONFIGFS .*\/configfs\/device-tree\/overlays is a plain directory/);
+  const mounted = "mount -t tmpfs none configfs; mkdir -p configfs/device-tree/overlays";
+  assert.is(seen(mounted), "found /configfs/device-tree/overlays\n");
+});
+
+/** A kernel that takes an overlay only after a while, in which its manager's state changes. */
+test("programming waits for as long as the manager says that it is at work", async () => {
+  const board = new VirtualBoard();
+  const root = temporaryDirectory();
+  for (const part of ["sys", "lib", "configfs"])
+    cpSync(join(board.sysroot, part), join(root, part), { recursive: true });
+  await board.stop();
+  const kernel = `while [ ! -d full ]; do sleep 0.01; done; : > full/path
+    while [ ! -s full/path ]; do sleep 0.01; done; echo write > "$0"; sleep 7
+    echo operating > "$0"; echo >> full/path`;
+  const state = join(root, "sys/class/fpga_manager/fpga0/state");
+  const child = spawn("sh", ["-c", kernel, state], { cwd: join(root, "configfs/device-tree/overlays") });
+  const fpga = new FpgaManager(new Sysroot(root));
+  fpga.program(BITSTREAM, OVERLAY);
+  assert.is(fpga.state(), "operating");
+  child.kill();
+});
 
 test.run();

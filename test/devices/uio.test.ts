@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Sysroot } from "../../host/devices/sysroot";
@@ -23,7 +23,8 @@ test("lists devices by number, with what the kernel says of them", () => {
     id: "uio2",
     name: "A",
     note: "hp",
-    maps: [{ index: 0, physicalAddress: 0xa0010000n, lengthBytes: 0x1000, offsetBytes: 0x40 }],
+    unitAddress: "a0010040",
+    maps: [{ index: 0, physicalAddress: 0xa0010040n, lengthBytes: 0xfc0, offsetBytes: 0x40 }],
   });
   assert.is(second?.id, "uio10");
 });
@@ -52,8 +53,12 @@ test("a name that several devices have is refused with all of them", async () =>
   assert.match(message, "X:a (uio0), X:b (uio1)");
 });
 
-test("a device without registers or without its file cannot be mapped", async () => {
+test("a device without its file cannot be opened, one without maps has no registers", async () => {
   const sysroot = sysrootWith({ uio0: { name: "X", withoutMaps: true } });
+  const { fd, lengthBytes } = openUioWindow(sysroot, findUioDevice(sysroot, "X", ""));
+  assert.is(lengthBytes, 0);
+  closeSync(fd);
+  rmSync(sysroot.path("/dev/uio0"));
   await rejectsWith("ERR_AXI_DEVICE_ACCESS", () => openUioWindow(sysroot, findUioDevice(sysroot, "X", "")));
 });
 

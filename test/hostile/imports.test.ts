@@ -122,7 +122,7 @@ class Attacker {
 
   /** Remembers what it was given. */
   learn({ name }: Function, args: readonly (number | bigint)[], result: number | bigint | undefined): void {
-    if ((name === "open" || name === "open_shared") && Number(result) >= 0) this.#windows.push(Number(result));
+    if (["open", "open_shared", "open_map"].includes(name) && Number(result) >= 0) this.#windows.push(Number(result));
     if (name === "region_create" && Number(result) > 0) this.#regions.push(Number(result));
     if (name === "region_free" && this.#random.oneIn(2)) this.#regions.splice(0, this.#regions.length - 8);
     if (name === "close" && args.length > 1) this.#windows.splice(0, this.#windows.length - 8);

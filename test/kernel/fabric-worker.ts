@@ -40,8 +40,12 @@ fabric.connect(
   cores.map(({ address, fd, lengthBytes }) => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
     overlayFile(memory, 0, Math.min(lengthBytes, WASM_PAGE_BYTES), fd, 0);
-    const device = { name: "", nodeName: "", address, lengthBytes, interrupt: undefined, properties: new Map() };
-    return { id: "", device, registers: new Int32Array(memory.buffer, 0, lengthBytes / 4), interrupt: undefined };
+    const registers = new Int32Array(memory.buffer, 0, lengthBytes / 4);
+    return {
+      device: { nodeName: "", interrupt: undefined },
+      maps: [{ range: { address }, registers }],
+      interrupt: undefined,
+    };
   }),
 );
 parentPort?.postMessage("serving");

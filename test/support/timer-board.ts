@@ -25,7 +25,7 @@ export function timerBoard(options: VirtualBoardOptions = {}) {
   const gate = new Gate();
   const open = () => {
     // Several times at once, and written to by whoever likes.
-    const device = openUioWindow(sysroot, awaitUioDevice(sysroot, "AxiTimer", "", LONG_MS), true);
+    const device = openUioWindow(sysroot, awaitUioDevice(sysroot, "AxiTimer", "", LONG_MS), { shared: true });
     return { device, window: gate.open(device) };
   };
   const { device, window } = open();

@@ -1,6 +1,6 @@
 import { refuseTranslation } from "../../devices/iommu";
 import { allowBusMastering } from "../../devices/pci";
-import { awaitUioDevice, openUioWindow } from "../../devices/uio";
+import { awaitUioDevice, openUioWindow, type UioDeviceInfo, type UioOpening } from "../../devices/uio";
 import type { UioInterrupt } from "../../devices/uio-interrupt";
 import { checkWait, waitUntil } from "../../devices/wait";
 import { AxiscriptError, hex } from "../../errors";
@@ -17,20 +17,32 @@ export function uioFunctions(
   { memory, gate, sysroot, fpga, catalog, permissions }: HostServices,
   { number, done }: HostResults,
 ): HostFunctions["axiscript:uio@1"] {
-  const openDevice = (name: string, note: string, shared: boolean) => {
+  /** Windows that were opened, and may be closed by now: each with its device. */
+  const opened = new Map<number, { readonly deviceId: string; readonly map: number; readonly fd: number }>();
+  /** A descriptor of a device that this script has open for itself alone, with another map. */
+  const besideOf = ({ id }: UioDeviceInfo, map: number): number | undefined => {
+    for (const window of [...opened.keys()]) if (gate.lengthOf(window) === undefined) opened.delete(window);
+    const ofDevice = [...opened.values()].filter(({ deviceId }) => deviceId === id);
+    return ofDevice.some((other) => other.map === map) ? undefined : ofDevice[0]?.fd;
+  };
+  const openDevice = (name: string, note: string, { shared = false, map = 0 }: UioOpening) => {
     const device = awaitUioDevice(sysroot, name, note, fpga.settlingMs, catalog);
     // What was found, not what was asked for: `uio0` is a name for anything. Its file is still closed.
-    const found = { device: device.name, note: device.note };
+    const { unitAddress } = device;
+    const found = { device: device.name, ...(unitAddress !== undefined && { unitAddress }), note: device.note };
     permissions.require({ name: "device", ...found });
-    const description = catalog.describe(sysroot, device);
-    if (!description || description.dma === "unchecked") permissions.require({ name: "unchecked-dma", ...found });
-    if (description?.dma !== "none") refuseTranslation(sysroot, device);
-    const window = gate.open({
-      ...openUioWindow(sysroot, device, shared),
-      ...{ shared, ...(description && { description }) },
-    });
+    // A description is about the device's first range.
+    const description = map === 0 ? catalog.describe(sysroot, device) : undefined;
+    // A device without registers starts no transfer.
+    const dma = description?.dma ?? (device.maps.length > 0 ? "unchecked" : "none");
+    if (dma === "unchecked") permissions.require({ name: "unchecked-dma", ...found });
+    if (dma !== "none") refuseTranslation(sysroot, device);
+    const beside = shared ? undefined : besideOf(device, map);
+    const opening = openUioWindow(sysroot, device, { shared, map, ...(beside !== undefined && { beside }) });
+    const window = gate.open({ ...opening, shared, ...(description && { description }) });
+    if (!shared) opened.set(window, { deviceId: device.id, map, fd: opening.fd });
     // Not before it is known to be what its description says.
-    if (device.pci && description?.dma !== "none") allowBusMastering(sysroot, device.pci);
+    if (device.pci && dma !== "none") allowBusMastering(sysroot, device.pci);
     return window;
   };
   const interruptOf = (window: number): UioInterrupt => {
@@ -56,9 +68,11 @@ export function uioFunctions(
     write64: gate.exports.write64,
     poll32: gate.exports.poll32,
     open: (namePtr: number, nameLength: number, notePtr: number, noteLength: number) =>
-      number(() => openDevice(memory.text(namePtr, nameLength), memory.text(notePtr, noteLength), false)),
+      number(() => openDevice(memory.text(namePtr, nameLength), memory.text(notePtr, noteLength), {})),
     open_shared: (namePtr: number, nameLength: number, notePtr: number, noteLength: number) =>
-      number(() => openDevice(memory.text(namePtr, nameLength), memory.text(notePtr, noteLength), true)),
+      number(() => openDevice(memory.text(namePtr, nameLength), memory.text(notePtr, noteLength), { shared: true })),
+    open_map: (namePtr: number, nameLength: number, notePtr: number, noteLength: number, map: number) =>
+      number(() => openDevice(memory.text(namePtr, nameLength), memory.text(notePtr, noteLength), { map: map >>> 0 })),
     acquire: (window: number, timeoutMs: number) =>
       number(() => {
         const acquired = gate.acquire(window, 0);

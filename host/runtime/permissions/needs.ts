@@ -10,7 +10,11 @@ const FILES = ["read", "write"] as const;
  * another one opened, are not listed.
  */
 export const NEEDS: Readonly<Record<string, Readonly<Record<string, readonly PermissionKey[]>>>> = {
-  "axiscript:uio@1": { open: ["device", "uncheckedDma"], open_shared: ["device", "uncheckedDma"] },
+  "axiscript:uio@1": {
+    open: ["device", "uncheckedDma"],
+    open_shared: ["device", "uncheckedDma"],
+    open_map: ["device", "uncheckedDma"],
+  },
   "axiscript:memory@1": {
     virtual_address: ["physicalAddresses"],
     physical_address: ADDRESSES,

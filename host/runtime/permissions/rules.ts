@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { meansWithNote } from "../../devices/uio-names";
 import type { Permission, PermissionLists, PermissionOptions } from "../permissions";
 import { keyOf, PERMISSION_KEYS, type PermissionKey } from "./keys";
 import { contains, containsLoosely, deniedPath, grantedDirectory, targetPath } from "./places";
@@ -101,7 +102,7 @@ function covers(item: string, permission: Permission): boolean {
   switch (permission.name) {
     case "device":
     case "unchecked-dma":
-      return item === permission.device || item === `${permission.device}:${permission.note}`;
+      return meansWithNote(item, { ...permission, name: permission.device });
     case "fpga":
       return permission.files.some((file) => targetPath(file) === item);
     case "read":
