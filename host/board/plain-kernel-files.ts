@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, wri
 import { join } from "node:path";
 import type { BoardFiles } from "./files";
 import type { KernelFiles } from "./kernel-files";
-import { Attribute, type Directory, Link, type TreeNode } from "./kernel-tree";
+import { Attribute, Directory, Link, type TreeNode } from "./kernel-tree";
 import { PATHS } from "./paths";
 
 /** The kernel's files as plain ones, which say what is so when they were last written. */
@@ -40,7 +40,7 @@ export class PlainKernelFiles implements KernelFiles {
 function write(path: string, node: TreeNode): void {
   if (node instanceof Link) symlinkSync(node.target, path);
   else if (node instanceof Attribute) writeFileSync(path, node.operations.show?.() ?? "");
-  else {
+  else if (node instanceof Directory) {
     mkdirSync(path);
     for (const [name, entry] of node.entries) write(join(path, name), entry);
   }

@@ -1,5 +1,17 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  readSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
+import type { DeviceMemory } from "./device-files";
 import type { BoardFiles } from "./files";
 import { PATHS } from "./paths";
 
@@ -28,8 +40,8 @@ export interface BufferOptions {
   readonly physicalAddress?: number;
   /** Whether devices and processor see the same without synchronisation; true if absent. */
   readonly coherent?: boolean;
-  /** A file that holds its memory; absent: the device file. */
-  readonly memory?: string;
+  /** What holds its memory: a file, or what the device file was made with; absent: the device file. */
+  readonly memory?: string | DeviceMemory;
 }
 
 /** Attributes as the driver shows them at first. Source: ikwzm/udmabuf, README. */
@@ -47,6 +59,8 @@ export const ATTRIBUTES = {
 /** Makes the device file, which holds the buffer's memory. */
 export function createUDmaBufDevice(sysroot: string): void {
   const device = join(sysroot, DEVICE);
+  // A link is what a board that stood by itself has left.
+  if (lstatSync(device, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(device);
   if (!existsSync(device)) writeFileSync(device, "", { mode: 0o600 });
   // A hole: whoever maps it allocates what is used.
   truncateSync(device, LENGTH_BYTES);
@@ -63,6 +77,11 @@ export function createUDmaBufFiles(sysroot: string, physicalAddress: number, coh
   mkdirSync(directory, { recursive: true });
   const shown = { ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress), dma_coherent: shownCoherence(coherent) };
   for (const [name, value] of Object.entries(shown)) writeFileSync(join(directory, name), `${value}\n`);
+}
+
+function openMemory(path: string): DeviceMemory {
+  const fd = openSync(path, "r+");
+  return { fd, close: () => closeSync(fd) };
 }
 
 /** As the attribute `dma_coherent` has it. */
@@ -83,6 +102,7 @@ export class BoardUDmaBuf {
   /** `sync_mode`: how the processor maps the buffer. */
   syncMode = 0;
   readonly #files: BoardFiles;
+  readonly #memory: DeviceMemory;
   readonly #fd: number;
   #onSync: ((synchronisation: Synchronisation) => void) | undefined;
 
@@ -90,7 +110,8 @@ export class BoardUDmaBuf {
     this.#files = files;
     this.physicalAddress = physicalAddress ?? Number(files.read(`${U_DMA_BUF_ATTRIBUTES}/phys_addr`));
     this.coherent = coherent;
-    this.#fd = openSync(memory ?? files.path(DEVICE), "r+");
+    this.#memory = typeof memory === "object" ? memory : openMemory(memory ?? files.path(DEVICE));
+    this.#fd = this.#memory.fd;
   }
 
   /** Whether an address lies in the buffer. */
@@ -149,7 +170,7 @@ export class BoardUDmaBuf {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#memory.close();
   }
 
   /** What an attribute says, as the driver reads numbers. */

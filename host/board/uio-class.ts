@@ -1,12 +1,12 @@
-import { appendFileSync, closeSync, existsSync, linkSync, openSync, rmSync, statSync } from "node:fs";
 import { overlayFile } from "../native/memory-overlay";
 import { pageSizeBytes } from "../native/libc";
-import type { BoardFiles } from "./files";
+import type { DeviceFiles } from "./device-files";
 import type { BoardInterrupt } from "./interrupt";
 import type { KernelFiles } from "./kernel-files";
 import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import type { OverlayDevice } from "./overlay-devices";
 import { PATHS } from "./paths";
+import { wholePages } from "./plain-device-files";
 
 const UIO_MAJOR = 243;
 /** What a device tree allows, but for `.` and `..`, which are no files. */
@@ -30,15 +30,15 @@ export interface UioNode {
  * Source: kernel `drivers/uio/uio.c` and `uio_pdrv_genirq.c`.
  */
 export class UioClass {
-  readonly #files: BoardFiles;
+  readonly #devices: DeviceFiles;
   readonly #kernelFiles: KernelFiles;
   /** By name on the platform bus. */
   readonly #nodes = new Map<string, UioNode>();
   /** Devices with an interrupt, and what their attribute `event` says. */
   readonly #events = new Map<UioNode, number>();
 
-  constructor(files: BoardFiles, kernelFiles: KernelFiles) {
-    this.#files = files;
+  constructor(devices: DeviceFiles, kernelFiles: KernelFiles) {
+    this.#devices = devices;
     this.#kernelFiles = kernelFiles;
   }
 
@@ -52,7 +52,7 @@ export class UioClass {
     const platform = `${PATHS.platformDevices}/${platformName}`;
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
-    const mapped = mapDevice(this.#files, id, device);
+    const mapped = mapDevice(this.#devices, id, device);
     const node = { id, device, ...mapped };
     this.#kernelFiles.add(platform, platformDirectory(platformName, node));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
@@ -67,7 +67,7 @@ export class UioClass {
     const platformName = nameOnPlatformBus(device);
     this.#nodes.delete(platformName);
     this.#events.delete(node);
-    rmSync(this.#files.path(`${PATHS.devices}/${id}`), { force: true });
+    this.#devices.remove(id);
     this.#kernelFiles.remove(`${PATHS.platformDevices}/${platformName}`);
     this.#kernelFiles.remove(`${PATHS.uioClass}/${id}`);
   }
@@ -129,41 +129,23 @@ function eventPath({ id, device }: UioNode): string {
   return `${PATHS.platformDevices}/${nameOnPlatformBus(device)}/uio/${id}/event`;
 }
 
-/**
- * Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. The
- * board opens it by a name of its own, so that who opens the device is always a program.
- */
-function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
-  const registerBytes = wholePages(device.lengthBytes);
-  const mappedBytes = registerBytes + (device.interrupt === undefined ? 0 : pageSizeBytes);
-  const shown = files.path(`${PATHS.devices}/${id}`);
-  const own = files.path(`${PATHS.private}/${id}`);
-  const wasmPages = Math.ceil(mappedBytes / 65536);
-  const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages });
-  rmSync(own, { force: true });
+/** Makes a device's file and maps it: its registers, and behind them, if it has an interrupt there, a page for that. */
+function mapDevice(devices: DeviceFiles, id: string, device: OverlayDevice): Pick<UioNode, "registers" | "interrupt"> {
+  const hasInterrupt = device.interrupt !== undefined;
+  const { fd, interrupt, close } = devices.add(id, { lengthBytes: device.lengthBytes, uio: { hasInterrupt } });
   try {
-    const isNew = !existsSync(shown);
-    if (!isNew) linkSync(shown, own);
-    const presentBytes = isNew ? 0 : statSync(own).size;
-    // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
-    if (presentBytes < mappedBytes) appendFileSync(own, Buffer.alloc(mappedBytes - presentBytes), { mode: 0o600 });
-    mapWhole(memory, own, mappedBytes);
-    if (isNew) linkSync(own, shown);
+    const registerBytes = wholePages(device.lengthBytes);
+    const isInFile = hasInterrupt && !interrupt;
+    const mappedBytes = registerBytes + (isInFile ? pageSizeBytes : 0);
+    const wasmPages = Math.ceil(mappedBytes / 65536);
+    const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages });
+    overlayFile(memory, 0, mappedBytes, fd, 0);
+    return {
+      registers: new Int32Array(memory.buffer, 0, Math.floor(device.lengthBytes / 4)),
+      interrupt: isInFile ? makeInterrupt(memory.buffer, registerBytes) : interrupt,
+    };
   } finally {
-    rmSync(own, { force: true });
-  }
-  return {
-    registers: new Int32Array(memory.buffer, 0, Math.floor(device.lengthBytes / 4)),
-    interrupt: device.interrupt === undefined ? undefined : makeInterrupt(memory.buffer, registerBytes),
-  };
-}
-
-function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number): void {
-  const fd = openSync(file, "r+");
-  try {
-    overlayFile(memory, 0, lengthBytes, fd, 0);
-  } finally {
-    closeSync(fd);
+    close();
   }
 }
 
@@ -171,8 +153,4 @@ function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number)
 function makeInterrupt(buffer: ArrayBufferLike, offset: number): BoardInterrupt {
   const { BoardInterrupt } = require("./interrupt") as typeof import("./interrupt");
   return new BoardInterrupt(new Int32Array(buffer, offset, pageSizeBytes / 4));
-}
-
-function wholePages(lengthBytes: number): number {
-  return Math.ceil(lengthBytes / pageSizeBytes) * pageSizeBytes;
 }

@@ -3,6 +3,7 @@ import { frameOfEntry, Pagemap } from "../memory/pagemap";
 import { pageSizeBytes } from "../native/libc";
 import { BoardUsers } from "./board-users";
 import type { Direction } from "./bus";
+import type { KnownDeviceFiles } from "./device-files";
 import { FrameIndex } from "./frame-index";
 import type { Mapping } from "./mappings";
 import type { MemoryOwner, Place, RandomAccess } from "./memory-bus";
@@ -37,12 +38,9 @@ export class UserMemory implements MemoryOwner {
   /** Where the last range ended of which nobody had anything. */
   #missedUntil = -1;
 
-  /**
-   * @param devices the board's directory of device files
-   * @param own where the board itself opens them
-   */
-  constructor(devices: string, own: string) {
-    this.#finder = new BoardUsers(devices, own);
+  /** @param devices the board's device files */
+  constructor(devices: KnownDeviceFiles) {
+    this.#finder = new BoardUsers(devices);
   }
 
   lookUp(physicalAddress: number, lengthBytes: number): boolean {
@@ -86,7 +84,6 @@ export class UserMemory implements MemoryOwner {
 
   close(): void {
     this.#closeUsers();
-    this.#finder.close();
   }
 
   #closeUsers(): void {
