@@ -68,6 +68,8 @@ export const OPCODE = {
 const FOPEN_DIRECT_IO = 1;
 /** The kernel maps another file; without FOPEN_DIRECT_IO it also reads and writes that (Linux 6.9). */
 const FOPEN_PASSTHROUGH = 1 << 7;
+/** Nobody is told of a descriptor that is closed, which therefore also works when nobody answers any more. */
+const FOPEN_NOFLUSH = 1 << 5;
 /** Two writes at a time are not made to wait for each other by the kernel. */
 const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 /** Requests may write more than a page. */
@@ -320,7 +322,7 @@ export function encodeOpenDevice(handle: number, { operations: { backing, open }
   const body = Buffer.alloc(16);
   const answered = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
   body.writeBigUInt64LE(BigInt(handle), 0);
-  body.writeUInt32LE(FOPEN_PASSTHROUGH | (open ? answered : 0), 8);
+  body.writeUInt32LE(FOPEN_PASSTHROUGH | FOPEN_NOFLUSH | (open ? answered : 0), 8);
   body.writeInt32LE(backing, 12);
   return body;
 }
