@@ -111,7 +111,7 @@ function placesDirectory(): Directory {
   const hooks: DirectoryHooks = {
     make: () => new Directory({}, hooks),
     remove: () => {},
-    makeFile: () => new Attribute({ show: () => "", store: refuse, lengthBytes: 0 }),
+    makeFile: () => new Attribute({ show: () => "", store: refuse, lengthBytes: 0, isPlace: true }),
     makeLink: (target) => new Link(target),
   };
   return new Directory({}, hooks);

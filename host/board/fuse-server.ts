@@ -289,7 +289,7 @@ export class FuseServer {
    * for each other in the kernel, and then none could be told that the device is busy.
    */
   #entry(node: TreeNode): Buffer {
-    const passing = node instanceof Attribute && node.operations.store !== undefined;
+    const passing = node instanceof Attribute && node.operations.store !== undefined && !node.operations.isPlace;
     const id = passing ? ++this.#lastPassingId : node.number;
     const known = this.#nodes.get(id);
     if (known) known.lookups++;

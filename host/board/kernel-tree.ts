@@ -114,6 +114,8 @@ export interface AttributeOperations {
    * `store` as one.
    */
   readonly collects?: { readonly maxBytes: number; readonly isWhole: (data: Buffer) => boolean };
+  /** Whether it is there to have something mounted on it: for the kernel it is the same file each time it looks. */
+  readonly isPlace?: boolean;
   /** What `stat` says, bytes; that of a page if absent, as in sysfs. */
   readonly lengthBytes?: number;
 }
