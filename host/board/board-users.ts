@@ -33,6 +33,11 @@ export class BoardUsers {
     this.#keys = this.#devices.keys;
   }
 
+  /** Those who have opened a device file since the last time, as far as that is known: at once, and not all. */
+  findOpeners(): number[] {
+    return this.#devices.takeOpeners().filter((pid) => pid > 0 && pid !== process.pid && this.memoryOf(pid) !== undefined);
+  }
+
   /** The numbers of those that there are, without this process. */
   find(): number[] {
     this.refreshFiles();
@@ -43,6 +48,7 @@ export class BoardUsers {
       this.#askedAllAt = now;
       this.#openedThen = opened;
     }
+    if (!this.#devices.inUse) return [];
     const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
     return pids.filter((pid) => pid !== process.pid && this.#isUser(pid));
   }

@@ -37,6 +37,8 @@ export interface KnownDeviceFiles extends DeviceFiles {
   mayBe(path: string): boolean;
   /** Changes whenever somebody opens one, as far as that is noticed. */
   readonly opened: number;
+  /** The processes that have opened one since this was called last, as far as that is known. They may not use it any more. */
+  takeOpeners(): number[];
   /** False only if it is certain that nobody has one open or mapped: as long as nobody has, nobody writes to a register. */
   readonly inUse: boolean;
   /** Readable when {@link inUse} may have changed; -1: who waits for the kernel's files notices. */

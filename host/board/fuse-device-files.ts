@@ -28,6 +28,7 @@ export class FuseDeviceFiles implements KnownDeviceFiles {
   /** Those that were removed, and that somebody still has. */
   readonly #removed = new Set<DeviceNode>();
   #opened = 0;
+  #openers = new Set<number>();
   #onControl = () => {};
 
   constructor(mount: DeviceMount) {
@@ -48,7 +49,10 @@ export class FuseDeviceFiles implements KnownDeviceFiles {
       lengthBytes: sizeBytes,
       backing: openBacking(this.#mount.fd, fd),
       allocate: (offset, bytes) => allocateFile(fd, offset, bytes),
-      onOpen: () => this.#opened++,
+      onOpen: (pid) => {
+        this.#opened++;
+        this.#openers.add(pid);
+      },
       ...(uio && {
         open: () =>
           new OpenUio({
@@ -89,6 +93,12 @@ export class FuseDeviceFiles implements KnownDeviceFiles {
 
   get opened(): number {
     return this.#opened;
+  }
+
+  takeOpeners(): number[] {
+    const openers = [...this.#openers];
+    this.#openers = new Set();
+    return openers;
   }
 
   get inUse(): boolean {

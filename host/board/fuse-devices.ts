@@ -45,10 +45,10 @@ export class FuseDevices {
   }
 
   /** The answer to whoever opens a device. */
-  open(node: DeviceNode, handle: number): Buffer {
+  open(node: DeviceNode, handle: number, pid: number): Buffer {
     this.#files.set(handle, { node, device: node.operations.open?.(), polls: new Set() });
     node.users++;
-    node.operations.onOpen();
+    node.operations.onOpen(pid);
     return encodeOpenDevice(handle, node);
   }
 

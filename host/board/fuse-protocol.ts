@@ -93,6 +93,8 @@ export interface FuseRequest {
   readonly opcode: number;
   readonly unique: bigint;
   readonly nodeId: number;
+  /** Who asks; 0: somebody in another pid namespace. */
+  readonly pid: number;
   readonly body: Buffer;
 }
 
@@ -102,6 +104,7 @@ export function decodeRequest(message: Buffer): FuseRequest {
     opcode: message.readUInt32LE(4),
     unique: message.readBigUInt64LE(8),
     nodeId: idAt(message, 16),
+    pid: message.readUInt32LE(32),
     body: message.subarray(REQUEST_HEADER_BYTES),
   };
 }

@@ -227,7 +227,7 @@ export class FuseServer {
     const { opcode, nodeId, body } = request;
     if (opcode === OPCODE.open) {
       const node = this.#node(nodeId);
-      if (node instanceof DeviceNode) return this.#devices.open(node, ++this.#lastHandle);
+      if (node instanceof DeviceNode) return this.#devices.open(node, ++this.#lastHandle, request.pid);
       if (!(node instanceof Attribute)) throw new KernelError("EINVAL");
       const { reads, writes } = decodeOpen(body);
       this.#files.set(++this.#lastHandle, new OpenAttribute(node, reads, writes));

@@ -157,7 +157,7 @@ export interface DeviceOperations {
   /** What the kernel maps in its place, and reads and writes unless {@link open} is there: see `openBacking`. */
   readonly backing: number;
   /** Called whenever it is opened. */
-  readonly onOpen: () => void;
+  readonly onOpen: (pid: number) => void;
   /** Of a device whose reads and writes are answered here. */
   readonly open?: () => OpenDevice;
   /** Has memory for a part of it. Throws an error with the errno as its code. */

@@ -79,6 +79,10 @@ export class SealedDeviceFiles implements KnownDeviceFiles {
     return this.#opened;
   }
 
+  takeOpeners(): number[] {
+    return [];
+  }
+
   get inUse(): boolean {
     this.#take();
     return this.#isUncertain || this.#users.size > 0;

@@ -41,7 +41,7 @@ for (const [name, through] of [
     const window = gate.open(openUioWindow(sysroot, device));
     const { read32, write32 } = gate.exports;
     const strayStreams = ["/dev/null", join(board.sysroot, ".board/lock")].map((path) => openSync(path, "r"));
-    const victim = await foreignMemory();
+    const victim = await foreignMemory(strayStreams);
     for (const page of victim.pages.slice(0, 3)) {
       write32(window, REGISTER.addressLow, page | 0);
       write32(window, REGISTER.addressHigh, Math.floor(page / 2 ** 32));
