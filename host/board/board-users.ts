@@ -35,7 +35,9 @@ export class BoardUsers {
 
   /** Those who have opened a device file since the last time, as far as that is known: at once, and not all. */
   findOpeners(): number[] {
-    return this.#devices.takeOpeners().filter((pid) => pid > 0 && pid !== process.pid && this.memoryOf(pid) !== undefined);
+    return this.#devices
+      .takeOpeners()
+      .filter((pid) => pid > 0 && pid !== process.pid && this.memoryOf(pid) !== undefined);
   }
 
   /** The numbers of those that there are, without this process. */

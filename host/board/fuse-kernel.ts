@@ -1,5 +1,6 @@
 import { hideMounts } from "../native/fuse";
 import { waitReadableBriefly } from "../native/libc";
+import { configurationRegisters } from "./configuration-registers";
 import type { DeviceFiles } from "./device-files";
 import type { Fabric } from "./fabric";
 import type { BoardFiles } from "./files";
@@ -10,7 +11,7 @@ import { type DeviceMount, FuseDeviceFiles } from "./fuse-device-files";
 import { FuseKernelFiles } from "./fuse-kernel-files";
 import { FuseServer } from "./fuse-server";
 import type { BoardKernel } from "./kernel";
-import { Attribute, Directory, Link } from "./kernel-tree";
+import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import { type OverlayErrors, overlaysDirectory } from "./overlay-attributes";
 import { Overlays } from "./overlays";
 import { PATHS } from "./paths";
@@ -61,12 +62,14 @@ export class FuseKernel implements BoardKernel {
     });
     const uio = new UioClass(devices, kernelFiles);
     const overlays = new Overlays({ firmware, manager, uio, log, onChange: (nodes) => fabric.connect(nodes) });
-    const text = (content: () => Buffer) => new Attribute({ show: content, lengthBytes: 0 });
+    const readbackType = new ReadbackType();
+    const text = (content: () => string | Buffer) => new Attribute({ show: content, lengthBytes: 0 });
 
     for (const [path, node] of Object.entries({
       [`${PATHS.platformDevices}/${MANAGER_DEVICE}`]: fpgaManagerAttributes(manager),
       [PATHS.fpgaManager]: new Link(`../../devices/platform/${MANAGER_DEVICE}`),
-      [PATHS.fpgaDebug]: new Directory({ image: text(() => manager.readBack()) }),
+      [PATHS.fpgaDebug]: new Directory({ image: text(() => readBack(manager, readbackType)) }),
+      [PATHS.readbackParameters]: new Directory({ readback_type: readbackType.attribute }),
       [PATHS.uioClass]: new Directory(),
       [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(buffer),
       [`sys/class/udmabuf/${U_DMA_BUF}`]: new Link(`../u-dma-buf/${U_DMA_BUF}`),
@@ -103,6 +106,25 @@ export class FuseKernel implements BoardKernel {
   close(): void {
     // The descriptors are closed by whoever gave them.
   }
+}
+
+/** The parameter `readback_type` of the kernel's driver: whether `image` shows registers (0) or the configuration (1). */
+class ReadbackType {
+  isConfiguration = false;
+  readonly attribute = new Attribute({
+    show: () => (this.isConfiguration ? "1\n" : "0\n"),
+    store: (data) => {
+      const text = data.toString("latin1").trim();
+      if (!/^\d+$/.test(text)) throw new KernelError("EINVAL");
+      this.isConfiguration = Number(text) !== 0;
+      return undefined;
+    },
+  });
+}
+
+function readBack(manager: BoardFpgaManager, { isConfiguration }: ReadbackType): string | Buffer {
+  const configuration = manager.readBack();
+  return isConfiguration ? configuration : configurationRegisters();
 }
 
 /** The directory in which firmware is looked for before `/lib/firmware`. */

@@ -46,7 +46,8 @@ for (const [name, through] of [
       write32(window, REGISTER.addressLow, page | 0);
       write32(window, REGISTER.addressHigh, Math.floor(page / 2 ** 32));
       write32(window, REGISTER.control, START_RD);
-      const transfers = () => parseTransfers(readFileSync(record, "utf8")).filter((one) => one.physicalAddress === page);
+      const transfers = () =>
+        parseTransfers(readFileSync(record, "utf8")).filter((one) => one.physicalAddress === page);
       assert.ok(waitUntil(() => transfers().length > 0, DEADLINE_MS));
       assert.equal(new Set(transfers().map(({ response }) => response)), new Set(["DECERR"]));
       assert.is(read32(window, REGISTER.data), 0);

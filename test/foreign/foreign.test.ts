@@ -40,7 +40,11 @@ interface Program {
   readonly device: string;
 }
 
-const needsPassthrough = testWhere(test, rights && hasPython && canServeDevices(), "needs FUSE passthrough (Linux 6.9)");
+const needsPassthrough = testWhere(
+  test,
+  rights && hasPython && canServeDevices(),
+  "needs FUSE passthrough (Linux 6.9)",
+);
 const needsPython = testWhere(test, ...needs(hasPython, "python3-numpy"));
 
 const directory = temporaryDirectory();
@@ -128,13 +132,16 @@ needsPython("crc32.py finds every checksum of a core with a user's model right",
   await withModel.end();
 });
 
-needsPassthrough("uio_interrupt.py finds interrupts as the kernel gives them, and device files that keep their size", async () => {
-  const program = [PYTHON, join(SOURCES, "uio_interrupt.py")];
-  const command = ["board", "exec", "--sysroot", board?.sysroot ?? "", "--", ...program];
-  const { status, stdout, stderr } = await axiscript(command);
-  assert.is(status, 0, `${stdout}${stderr}`);
-  assert.is(stdout, "interrupts as the kernel gives them\n");
-});
+needsPassthrough(
+  "uio_interrupt.py finds interrupts as the kernel gives them, and device files that keep their size",
+  async () => {
+    const program = [PYTHON, join(SOURCES, "uio_interrupt.py")];
+    const command = ["board", "exec", "--sysroot", board?.sysroot ?? "", "--", ...program];
+    const { status, stdout, stderr } = await axiscript(command);
+    assert.is(status, 0, `${stdout}${stderr}`);
+    assert.is(stdout, "interrupts as the kernel gives them\n");
+  },
+);
 
 for (const program of programs) {
   const { name, where, memory, keep } = program;
