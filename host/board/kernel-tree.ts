@@ -57,9 +57,9 @@ export interface DirectoryHooks {
   /** Called before a directory goes. Throws {@link KernelError} if it may not. */
   remove(name: string): void;
   /** Makes a file that is empty; absent: there can be none. */
-  makeFile?(): Attribute;
+  readonly makeFile?: () => Attribute;
   /** Makes a symbolic link; absent: there can be none. */
-  makeLink?(target: string): Link;
+  readonly makeLink?: (target: string) => Link;
 }
 
 /** A directory; nobody can make, remove or rename anything in it but through its hooks. */
