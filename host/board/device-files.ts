@@ -5,7 +5,7 @@ export interface DeviceMemory {
   /** Open for reading and writing. */
   readonly fd: number;
   /** Says that the descriptor is not needed any more. */
-  close(): void;
+  readonly close: () => void;
   /** Of a device that has one, unless that lies behind the registers: see `INTERRUPT_PAGE`. */
   readonly interrupt?: BoardInterrupt;
 }
