@@ -1,12 +1,8 @@
-import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { monotonicMs } from "../clock";
-import { kernelFileName } from "../devices/lock-holders";
-import { EVENT, FileWatch, WATCH } from "../native/file-watch";
-import { type Mapping, readMappings } from "./mappings";
-
-/** What the kernel adds to the path of a file that was removed. */
-const DELETED = / \(deleted\)$/;
+import { fileIdentity } from "../native/file-identity";
+import type { KnownDeviceFiles } from "./device-files";
+import { type Mapping, parseMappings } from "./mappings";
 
 /** How long at most a process counts as one that does not use the board, if nothing speaks against it. */
 const BELIEVED_FOR_MS = 200;
@@ -14,47 +10,49 @@ const BELIEVED_FOR_MS = 200;
 /**
  * The processes that use a board: those that have one of its device files open or mapped.
  *
- * Files are told apart by device and inode, whatever they are called where a process sees them. A file that was removed
- * counts for as long as the board has it mapped, and until then nobody else gets its inode.
+ * Files are told apart by device and inode, whatever they are called where a process sees them, and only those count that
+ * the board has made itself: what else may lie in its directory, or may be laid over it, makes nobody a user.
  *
  * A process that used none of them is asked again when somebody has opened one since, or after a while, since a
  * descriptor may also be passed on.
  */
 export class BoardUsers {
-  readonly #devices: string;
-  readonly #own: string;
-  readonly #watch = new FileWatch();
-  #files: DeviceFiles;
+  readonly #devices: KnownDeviceFiles;
+  #keys: ReadonlySet<string> = new Set();
   /** By number, what tells a process that used none from another one which gets that number. */
   #others = new Map<number, number>();
   #askedAllAt = -Infinity;
+  #openedThen = -1;
 
-  /**
-   * @param devices the board's directory of device files
-   * @param own where the board itself opens them
-   */
-  constructor(devices: string, own: string) {
-    this.#devices = realpathSync(devices);
-    this.#own = realpathSync(own);
-    this.#watch.add(this.#devices, WATCH.opened);
-    this.#files = deviceFiles(this.#devices, this.#own);
+  constructor(devices: KnownDeviceFiles) {
+    this.#devices = devices;
+  }
+
+  /** Takes the board's device files as they are now. */
+  refreshFiles(): void {
+    this.#keys = this.#devices.keys;
+  }
+
+  /** Those who have opened a device file since the last time, as far as that is known: at once, and not all. */
+  findOpeners(): number[] {
+    return this.#devices
+      .takeOpeners()
+      .filter((pid) => pid > 0 && pid !== process.pid && this.memoryOf(pid) !== undefined);
   }
 
   /** The numbers of those that there are, without this process. */
   find(): number[] {
     this.refreshFiles();
     const now = monotonicMs();
-    if (this.#wasOpened() || now - this.#askedAllAt > BELIEVED_FOR_MS) {
+    const { opened } = this.#devices;
+    if (opened !== this.#openedThen || now - this.#askedAllAt > BELIEVED_FOR_MS) {
       this.#others = new Map();
       this.#askedAllAt = now;
+      this.#openedThen = opened;
     }
+    if (!this.#devices.inUse) return [];
     const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
     return pids.filter((pid) => pid !== process.pid && this.#isUser(pid));
-  }
-
-  /** Takes the board's device files as they are now. */
-  refreshFiles(): void {
-    this.#files = deviceFiles(this.#devices, this.#own);
   }
 
   /**
@@ -62,71 +60,53 @@ export class BoardUsers {
    * `undefined` for a process that does not use the board, is gone, or may not be looked at.
    */
   memoryOf(pid: number): Mapping[] | undefined {
-    const { keys } = this.#files;
     try {
-      const mappings = readMappings(pid);
-      const isUser = mappings.some(({ file }) => keys.has(file)) || hasOpen(pid, this.#files);
-      return isUser ? mappings.filter(({ readable, file }) => readable && !keys.has(file)) : undefined;
+      const text = readMaps(pid);
+      if (!this.#uses(pid, text)) return undefined;
+      return parseMappings(text).filter(({ readable, file }) => readable && !this.#keys.has(file));
     } catch {
       return undefined;
     }
-  }
-
-  close(): void {
-    this.#watch.close();
-  }
-
-  /** Whether somebody has opened a device file since this was asked last. */
-  #wasOpened(): boolean {
-    let any = false;
-    // The directory itself may be looked at.
-    this.#watch.take((what) => (any ||= (what & EVENT.ofDirectory) === 0));
-    return any;
   }
 
   #isUser(pid: number): boolean {
     // The directory of a process has an inode that no other process gets.
     const identity = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.ino;
     if (identity === undefined || this.#others.get(pid) === identity) return false;
-    if (this.memoryOf(pid)) return true;
+    try {
+      if (this.#uses(pid, readMaps(pid))) return true;
+    } catch {
+      // Gone, or somebody who may not be looked at.
+    }
     this.#others.set(pid, identity);
     return false;
   }
-}
 
-interface DeviceFiles {
-  /** As {@link kernelFileName} gives them. */
-  readonly keys: Set<string>;
-  readonly names: Set<string>;
-}
-
-/** The device files that are there, and those that this process, which is the board, still has mapped. */
-function deviceFiles(devices: string, own: string): DeviceFiles {
-  const files: DeviceFiles = { keys: new Set(), names: new Set() };
-  for (const { file, path } of readMappings("self")) {
-    if (!path.startsWith(`${own}/`)) continue;
-    files.keys.add(file);
-    files.names.add(basename(path.replace(DELETED, "")));
+  #uses(pid: number, maps: string): boolean {
+    return this.#mapsOne(maps) || this.#hasOpen(pid);
   }
-  for (const name of readdirSync(devices)) {
-    const stat = statSync(join(devices, name), { bigint: true, throwIfNoEntry: false });
-    if (!stat) continue;
-    files.keys.add(kernelFileName(stat));
-    files.names.add(name);
+
+  #mapsOne(maps: string): boolean {
+    // Most processes have nothing on the device that the files are on, and need no closer look.
+    const devices = new Set([...this.#keys].map((key) => key.slice(0, key.lastIndexOf(":"))));
+    if (![...devices].some((device) => maps.includes(` ${device} `))) return false;
+    return parseMappings(maps).some(({ file }) => this.#keys.has(file));
   }
-  return files;
+
+  #hasOpen(pid: number): boolean {
+    const directory = `/proc/${pid}/fd`;
+    return readdirSync(directory).some((descriptor) => {
+      const link = `${directory}/${descriptor}`;
+      try {
+        if (!this.#devices.mayBe(readlinkSync(link))) return false;
+        return this.#keys.has(fileIdentity(link));
+      } catch {
+        return false;
+      }
+    });
+  }
 }
 
-/** Only files that are called like one of the board's are asked who they are: others may be slow to answer. */
-function hasOpen(pid: number, { keys, names }: DeviceFiles): boolean {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).some((descriptor) => {
-    const link = `${directory}/${descriptor}`;
-    try {
-      if (!names.has(basename(readlinkSync(link).replace(DELETED, "")))) return false;
-      return keys.has(kernelFileName(statSync(link, { bigint: true })));
-    } catch {
-      return false;
-    }
-  });
+function readMaps(pid: number): string {
+  return readFileSync(`/proc/${pid}/maps`, "latin1");
 }

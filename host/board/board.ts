@@ -175,7 +175,8 @@ export class VirtualBoard {
       if (models.length > 0) addModels(this.sysroot, models);
       const pagemap = join(this.sysroot, PATHS.pagemap);
       const frames = standalone ? linkPagemap(pagemap) : createPagemap(pagemap);
-      createUDmaBufDevice(this.sysroot);
+      // The thread makes that of a board that others use, too.
+      if (!standalone && !this.#mount?.devices) createUDmaBufDevice(this.sysroot);
       if (plain) createUDmaBufFiles(this.sysroot, frames.deviceBufferAddress, coherency !== "strict");
       return frames;
     } catch (cause) {
@@ -194,7 +195,7 @@ export class VirtualBoard {
 
   #fuse({ overlayErrors = "returned", programmingMs = 0 }: VirtualBoardOptions): FuseKernelOptions | undefined {
     const fd = this.#mount?.fd;
-    return fd === undefined ? undefined : { fd, overlayErrors, programmingMs };
+    return fd === undefined ? undefined : { fd, devices: this.#mount?.devices, overlayErrors, programmingMs };
   }
 
   #release(): void {

@@ -8,15 +8,16 @@ import type { BurstBus } from "./bus";
 import type { MainMemory } from "./main-memory";
 import type { BoardRecord } from "./record";
 import { Fabric } from "./fabric";
-import { DeviceUse } from "./device-use";
+import type { DeviceFiles, KnownDeviceFiles } from "./device-files";
 import { BoardFiles } from "./files";
 import type { BoardKernel } from "./kernel";
 import { openBus } from "./open-bus";
+import { PlainDeviceFiles } from "./plain-device-files";
 import { PlainKernel } from "./plain-kernel";
 import { randomNumbers } from "./port-timing";
 import { type BoardJob, THREAD_STATE, THREAD_WORDS } from "./thread";
 import { threadNumber } from "./thread-number";
-import { BoardUDmaBuf } from "./u-dma-buf";
+import { BoardUDmaBuf, LENGTH_BYTES as U_DMA_BUF_BYTES, NAME as U_DMA_BUF } from "./u-dma-buf";
 import type { LoadedModel } from "./user-core";
 
 /** A direction of u-dma-buf's in which the processor has nothing to look for. */
@@ -57,8 +58,13 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   if (isStandalone) goFirst();
   const record = recordPath === undefined ? undefined : openRecord(recordPath);
   const files = new BoardFiles(sysroot, record);
-  const buffer = new BoardUDmaBuf(files, { physicalAddress: job.bufferAddress, coherent: !job.strictCoherency });
-  const bus = openBus(memory, files, buffer);
+  const { devices, known } = openDeviceFiles(job, files);
+  const buffer = new BoardUDmaBuf(files, {
+    physicalAddress: job.bufferAddress,
+    coherent: !job.strictCoherency,
+    memory: devices.add(U_DMA_BUF, { lengthBytes: U_DMA_BUF_BYTES }),
+  });
+  const bus = openBus(memory, { files, buffer, devices: known });
   const mainMemory = job.strictCoherency ? openMainMemory(bus, buffer, job) : undefined;
   const watched = loaded.map((model, index) => ({
     ...model,
@@ -67,8 +73,8 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   const models = new Map(watched.map((model) => [model.description.kind, model]));
   const log = (message: string) => files.log(message);
   const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record, models, log });
-  const use = isStandalone ? new DeviceUse(files) : undefined;
-  const kernel = startKernel(job, files, fabric, buffer);
+  const use = isStandalone ? known : undefined;
+  const kernel = startKernel(job, files, fabric, { buffer, devices });
   parentPort?.postMessage("serving");
   let warmUp = isStandalone ? startWarmUp(files, record !== undefined) : undefined;
   let lastActive = monotonicMs();
@@ -96,14 +102,14 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
     if (!active) record?.flush();
     if (!inUse && warmUp && isOver(warmUp)) warmUp = undefined;
     const activeSleepMs = inUse || !warmUp ? ACTIVE_SLEEP_MS : WARM_UP_SLEEP_MS;
-    const sleepMs = isIdle ? idleSleepMs(use?.take() ?? true, now - lastActive) : activeSleepMs;
+    const sleepMs = isIdle ? idleSleepMs(use?.inUse ?? true, now - lastActive) : activeSleepMs;
     asked = kernel.rest(active ? 0 : sleepMs, isIdle && use ? use.fd : -1);
   }
   warmUp?.return();
   kernel.close();
-  use?.close();
   bus.close();
   buffer.close();
+  devices.close();
   record?.close();
 }
 
@@ -155,10 +161,37 @@ function spin(fabric: Fabric, durationMs: number): boolean {
 }
 
 /** Loaded as the board needs it. What an earlier board left is there when this returns. */
-function startKernel({ fuse }: BoardJob, files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf): BoardKernel {
-  if (!fuse) return new PlainKernel(files, fabric, buffer);
+function startKernel(
+  { fuse }: BoardJob,
+  files: BoardFiles,
+  fabric: Fabric,
+  { buffer, devices }: { buffer: BoardUDmaBuf; devices: DeviceFiles },
+): BoardKernel {
+  if (!fuse) return new PlainKernel(files, fabric, buffer, devices);
   const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
-  return new FuseKernel(files, fabric, buffer, fuse);
+  return new FuseKernel(files, fabric, { buffer, devices }, fuse);
+}
+
+/** Device files of the best sort that can be had. @returns them, `known` if others than this process may use them */
+function openDeviceFiles(
+  { fuse, memory }: BoardJob,
+  files: BoardFiles,
+): { devices: DeviceFiles; known: KnownDeviceFiles | undefined } {
+  if (fuse) {
+    const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
+    FuseKernel.hideMounts(files, fuse);
+  }
+  if (fuse?.devices) {
+    const { FuseDeviceFiles } = require("./fuse-device-files") as typeof import("./fuse-device-files");
+    const devices = new FuseDeviceFiles(fuse.devices);
+    return { devices, known: devices };
+  }
+  if (memory.of !== "this-process") {
+    const { SealedDeviceFiles } = require("./sealed-device-files") as typeof import("./sealed-device-files");
+    const devices = new SealedDeviceFiles(files);
+    return { devices, known: devices };
+  }
+  return { devices: new PlainDeviceFiles(files), known: undefined };
 }
 
 /** What ports see that do not snoop the processor's caches. */
@@ -195,7 +228,7 @@ function work(job: BoardJob | undefined, models: readonly LoadedModel[]): void {
 
 function finish(job: BoardJob | undefined, end: number): void {
   // Whoever waits for an answer now gets an error instead.
-  if (job?.fuse) closeDescriptor(job.fuse.fd);
+  for (const fd of [job?.fuse?.fd, job?.fuse?.devices?.fd]) if (fd !== undefined) closeDescriptor(fd);
   Atomics.store(words, THREAD_WORDS.state, end);
   Atomics.notify(words, THREAD_WORDS.state);
 }

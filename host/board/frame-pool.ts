@@ -12,7 +12,7 @@ import { SharedLock } from "./shared-lock";
  */
 const BOARD_MEMORY_BYTES = 2 ** 31;
 const HUGE_PAGES_START = 0x70000000;
-const U_DMA_BUF_START = 0x7e000000;
+export const U_DMA_BUF_START = 0x7e000000;
 
 const FRAME_COUNT = BOARD_MEMORY_BYTES / pageSizeBytes;
 const FIRST_HUGE = HUGE_PAGES_START / pageSizeBytes;

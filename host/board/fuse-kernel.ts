@@ -1,13 +1,17 @@
-import { hideMount } from "../native/fuse";
+import { hideMounts } from "../native/fuse";
+import { waitReadableBriefly } from "../native/libc";
+import { configurationRegisters } from "./configuration-registers";
+import type { DeviceFiles } from "./device-files";
 import type { Fabric } from "./fabric";
 import type { BoardFiles } from "./files";
 import { Firmware } from "./firmware";
 import { BoardFpgaManager } from "./fpga-manager";
 import { fpgaManagerAttributes } from "./fpga-manager-attributes";
+import { type DeviceMount, FuseDeviceFiles } from "./fuse-device-files";
 import { FuseKernelFiles } from "./fuse-kernel-files";
 import { FuseServer } from "./fuse-server";
 import type { BoardKernel } from "./kernel";
-import { Attribute, Directory, Link } from "./kernel-tree";
+import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import { type OverlayErrors, overlaysDirectory } from "./overlay-attributes";
 import { Overlays } from "./overlays";
 import { PATHS } from "./paths";
@@ -20,6 +24,8 @@ import { UioClass } from "./uio-class";
 export interface FuseKernelOptions {
   /** Of the mount at `sys`. */
   readonly fd: number;
+  /** At `dev`; absent: device files are other ones. */
+  readonly devices: DeviceMount | undefined;
   readonly overlayErrors: OverlayErrors;
   readonly programmingMs: number;
 }
@@ -30,9 +36,19 @@ const MANAGER_DEVICE = "firmware:zynqmp-firmware:pcap/fpga_manager/fpga0";
 /** The kernel side as a file system: what a program asks for is done before it goes on, or fails with the errno. */
 export class FuseKernel implements BoardKernel {
   readonly #server: FuseServer;
+  readonly #deviceServer: FuseServer | undefined;
 
-  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf, options: FuseKernelOptions) {
-    hideMount(files.path("sys"));
+  /** To be called before the thread opens a path in one of its own file systems. */
+  static hideMounts(files: BoardFiles, { devices }: FuseKernelOptions): void {
+    hideMounts(["sys", ...(devices ? [PATHS.devices] : [])].map((path) => files.path(path)));
+  }
+
+  constructor(
+    files: BoardFiles,
+    fabric: Fabric,
+    { buffer, devices }: { buffer: BoardUDmaBuf; devices: DeviceFiles },
+    options: FuseKernelOptions,
+  ) {
     const { fd, overlayErrors, programmingMs } = options;
     const log = (message: string) => files.log(message);
     const kernelFiles = new FuseKernelFiles();
@@ -44,14 +60,16 @@ export class FuseKernel implements BoardKernel {
       configure: (design) => fabric.configure(design),
       onReport: (state) => files.record?.fpga(state),
     });
-    const uio = new UioClass(files, kernelFiles);
+    const uio = new UioClass(devices, kernelFiles);
     const overlays = new Overlays({ firmware, manager, uio, log, onChange: (nodes) => fabric.connect(nodes) });
-    const text = (content: () => Buffer) => new Attribute({ show: content, lengthBytes: 0 });
+    const readbackType = new ReadbackType();
+    const text = (content: () => string | Buffer) => new Attribute({ show: content, lengthBytes: 0 });
 
     for (const [path, node] of Object.entries({
       [`${PATHS.platformDevices}/${MANAGER_DEVICE}`]: fpgaManagerAttributes(manager),
       [PATHS.fpgaManager]: new Link(`../../devices/platform/${MANAGER_DEVICE}`),
-      [PATHS.fpgaDebug]: new Directory({ image: text(() => manager.readBack()) }),
+      [PATHS.fpgaDebug]: new Directory({ image: text(() => readBack(manager, readbackType)) }),
+      [PATHS.readbackParameters]: new Directory({ readback_type: readbackType.attribute }),
       [PATHS.uioClass]: new Directory(),
       [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(buffer),
       [`sys/class/udmabuf/${U_DMA_BUF}`]: new Link(`../u-dma-buf/${U_DMA_BUF}`),
@@ -64,6 +82,11 @@ export class FuseKernel implements BoardKernel {
       kernelFiles.add(path, node);
     }
     this.#server = new FuseServer(fd, kernelFiles.root, programmingMs, log);
+    if (devices instanceof FuseDeviceFiles && options.devices) {
+      // What software wrote before that to the registers, an acknowledgement for example, comes first.
+      devices.onControl(() => fabric.poll());
+      this.#deviceServer = new FuseServer(options.devices.fd, devices.root, 0, log);
+    }
   }
 
   serve(): void {
@@ -71,12 +94,37 @@ export class FuseKernel implements BoardKernel {
   }
 
   rest(timeoutMs: number, wakeFd: number): boolean {
-    return this.#server.serve(timeoutMs, wakeFd);
+    const deviceServer = this.#deviceServer;
+    const isUnderWay = this.#server.continue();
+    deviceServer?.continue();
+    if (!waitReadableBriefly(this.#server.fd, wakeFd, timeoutMs, deviceServer?.fd)) return isUnderWay;
+    this.#server.serve();
+    deviceServer?.serve();
+    return true;
   }
 
   close(): void {
-    // The descriptor is closed by whoever gave it.
+    // The descriptors are closed by whoever gave them.
   }
+}
+
+/** The parameter `readback_type` of the kernel's driver: whether `image` shows registers (0) or the configuration (1). */
+class ReadbackType {
+  isConfiguration = false;
+  readonly attribute = new Attribute({
+    show: () => (this.isConfiguration ? "1\n" : "0\n"),
+    store: (data) => {
+      const text = data.toString("latin1").trim();
+      if (!/^\d+$/.test(text)) throw new KernelError("EINVAL");
+      this.isConfiguration = Number(text) !== 0;
+      return undefined;
+    },
+  });
+}
+
+function readBack(manager: BoardFpgaManager, { isConfiguration }: ReadbackType): string | Buffer {
+  const configuration = manager.readBack();
+  return isConfiguration ? configuration : configurationRegisters();
 }
 
 /** The directory in which firmware is looked for before `/lib/firmware`. */

@@ -1,6 +1,6 @@
 import { constants as FILES } from "node:fs";
 import { constants } from "node:os";
-import { Attribute, Directory, type ErrnoName, type TreeNode } from "./kernel-tree";
+import { Attribute, DeviceNode, Directory, type ErrnoName, type TreeNode } from "./kernel-tree";
 
 /**
  * The messages on `/dev/fuse`. Source: kernel `include/uapi/linux/fuse.h`, protocol 7.31; numbers are in the machine's
@@ -57,13 +57,19 @@ export const OPCODE = {
   interrupt: 36,
   destroy: 38,
   ioctl: 39,
+  poll: 40,
   batchForget: 42,
+  fallocate: 43,
   rename2: 45,
   tmpfile: 51,
 } as const;
 
 /** Every read and write reaches the server. */
 const FOPEN_DIRECT_IO = 1;
+/** The kernel maps another file; without FOPEN_DIRECT_IO it also reads and writes that (Linux 6.9). */
+const FOPEN_PASSTHROUGH = 1 << 7;
+/** Nobody is told of a descriptor that is closed, which therefore also works when nobody answers any more. */
+const FOPEN_NOFLUSH = 1 << 5;
 /** Two writes at a time are not made to wait for each other by the kernel. */
 const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 /** Requests may write more than a page. */
@@ -73,6 +79,13 @@ const INIT_EXTENDED = 1 << 30;
 /** In the second word: there is a limit to the time that an answer takes. */
 const INIT2_REQUEST_TIMEOUT = 1 << 10;
 
+/** In the second word: other files can take the place of this file system's. */
+const INIT2_PASSTHROUGH = 1 << 5;
+/** Of a wake-up: what stands in place of the error of a reply. */
+const NOTIFY_POLL = 1;
+/** Whoever polls waits, and is to be woken. */
+const POLL_SCHEDULE_NOTIFY = 1;
+
 const FILE_TYPES = { directory: FILES.S_IFDIR, attribute: FILES.S_IFREG, link: FILES.S_IFLNK } as const;
 
 /** What a program asks for. */
@@ -80,6 +93,8 @@ export interface FuseRequest {
   readonly opcode: number;
   readonly unique: bigint;
   readonly nodeId: number;
+  /** Who asks; 0: somebody in another pid namespace. */
+  readonly pid: number;
   readonly body: Buffer;
 }
 
@@ -89,6 +104,7 @@ export function decodeRequest(message: Buffer): FuseRequest {
     opcode: message.readUInt32LE(4),
     unique: message.readBigUInt64LE(8),
     nodeId: idAt(message, 16),
+    pid: message.readUInt32LE(32),
     body: message.subarray(REQUEST_HEADER_BYTES),
   };
 }
@@ -118,6 +134,27 @@ export function decodeBatchForget(body: Buffer): [nodeId: number, lookups: numbe
   return Array.from({ length: body.readUInt32LE(0) }, (_, i) => [idAt(body, 8 + i * 16), idAt(body, 16 + i * 16)]);
 }
 
+/** fuse_mknod_in: the kind of file; and the name. */
+export function decodeMknod(body: Buffer): { name: string; isFile: boolean } {
+  return { name: nameIn(body, 16), isFile: (body.readUInt32LE(0) & FILES.S_IFMT) === FILES.S_IFREG };
+}
+
+/** A name, and what a link of that name leads to. */
+export function decodeSymlink(body: Buffer): { name: string; target: string } {
+  const name = nameIn(body);
+  return { name, target: nameIn(body, name.length + 1) };
+}
+
+/**
+ * fuse_setattr_in: what size is asked for; of an open file (`ftruncate`), or by a path, as O_TRUNC comes, too.
+ * `undefined`: none.
+ */
+export function decodeSize(body: Buffer): { sizeBytes: number; ofOpenFile: boolean } | undefined {
+  const valid = body.readUInt32LE(0);
+  if ((valid & 8) === 0) return undefined;
+  return { sizeBytes: Number(body.readBigUInt64LE(16)), ofOpenFile: (valid & 64) !== 0 };
+}
+
 /** fuse_setattr_in: what is to be changed of mode and owner; all else is ignored. */
 export function decodeSetattr(body: Buffer): { mode?: number; uid?: number; gid?: number } {
   const valid = body.readUInt32LE(0);
@@ -139,9 +176,33 @@ export function decodeHandle(body: Buffer): number {
   return idAt(body, 0);
 }
 
-/** fuse_read_in */
-export function decodeRead(body: Buffer): { handle: number; offset: number; lengthBytes: number } {
-  return { handle: idAt(body, 0), offset: idAt(body, 8), lengthBytes: body.readUInt32LE(16) };
+/** fuse_read_in; and whether the program would rather have EAGAIN than wait. */
+export function decodeRead(body: Buffer): {
+  handle: number;
+  offset: number;
+  lengthBytes: number;
+  nonBlocking: boolean;
+} {
+  return {
+    ...{ handle: idAt(body, 0), offset: idAt(body, 8), lengthBytes: body.readUInt32LE(16) },
+    nonBlocking: (body.readUInt32LE(32) & FILES.O_NONBLOCK) !== 0,
+  };
+}
+
+/** fuse_poll_in; `wake`: by what the kernel knows who is to be woken, if somebody is. */
+export function decodePoll(body: Buffer): { handle: number; wake: bigint | undefined } {
+  const waits = (body.readUInt32LE(16) & POLL_SCHEDULE_NOTIFY) !== 0;
+  return { handle: idAt(body, 0), wake: waits ? body.readBigUInt64LE(8) : undefined };
+}
+
+/** fuse_fallocate_in */
+export function decodeFallocate(body: Buffer): { offset: number; lengthBytes: number; mode: number } {
+  return { offset: idAt(body, 8), lengthBytes: idAt(body, 16), mode: body.readUInt32LE(24) };
+}
+
+/** fuse_interrupt_in: the request that is to end early. */
+export function decodeInterrupt(body: Buffer): bigint {
+  return body.readBigUInt64LE(0);
 }
 
 /** fuse_write_in, with the data behind it. */
@@ -171,6 +232,25 @@ function replyHeader(unique: bigint, bodyBytes: number, error: number): Buffer {
 function knowsTimeouts(body: Buffer): boolean {
   const extended = (body.readUInt32LE(12) & INIT_EXTENDED) !== 0;
   return extended && (body.readUInt32LE(16) & INIT2_REQUEST_TIMEOUT) !== 0;
+}
+
+/** fuse_init_in: whether other files can take the place of this file system's (Linux 6.9). */
+export function knowsPassthrough(body: Buffer): boolean {
+  const extended = (body.readUInt32LE(12) & INIT_EXTENDED) !== 0;
+  return extended && (body.readUInt32LE(16) & INIT2_PASSTHROUGH) !== 0;
+}
+
+/** fuse_init_out of a file system of devices, for which {@link knowsPassthrough}: an answer may take for ever. */
+export function encodeDeviceInit(): Buffer {
+  const body = Buffer.alloc(64);
+  body.writeUInt32LE(MAJOR, 0);
+  body.writeUInt32LE(MINOR, 4);
+  body.writeUInt32LE((INIT_BIG_WRITES | INIT_EXTENDED) >>> 0, 12);
+  body.writeUInt32LE(MAX_WRITE_BYTES, 20);
+  body.writeUInt32LE(1, 24); // time granularity, ns
+  body.writeUInt32LE(INIT2_PASSTHROUGH, 32);
+  body.writeUInt32LE(1, 36); // file systems below a file that takes another's place
+  return body;
 }
 
 /**
@@ -223,12 +303,13 @@ function inode(node: TreeNode): Buffer {
 function sizeOf(node: TreeNode): number {
   if (node instanceof Directory) return 0;
   if (node instanceof Attribute) return node.operations.lengthBytes ?? PAGE_BYTES;
+  if (node instanceof DeviceNode) return node.operations.lengthBytes;
   return node.target.length;
 }
 
 function kindOf(node: TreeNode): keyof typeof FILE_TYPES {
   if (node instanceof Directory) return "directory";
-  return node instanceof Attribute ? "attribute" : "link";
+  return node instanceof Attribute || node instanceof DeviceNode ? "attribute" : "link";
 }
 
 /** fuse_open_out */
@@ -237,6 +318,32 @@ export function encodeOpen(handle: number): Buffer {
   body.writeBigUInt64LE(BigInt(handle), 0);
   body.writeUInt32LE(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES, 8);
   return body;
+}
+
+/** fuse_open_out of a device. */
+export function encodeOpenDevice(handle: number, { operations: { backing, open } }: DeviceNode): Buffer {
+  const body = Buffer.alloc(16);
+  const answered = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
+  body.writeBigUInt64LE(BigInt(handle), 0);
+  body.writeUInt32LE(FOPEN_PASSTHROUGH | FOPEN_NOFLUSH | (open ? answered : 0), 8);
+  body.writeInt32LE(backing, 12);
+  return body;
+}
+
+/** fuse_poll_out */
+export function encodePoll(events: number): Buffer {
+  const body = Buffer.alloc(8);
+  body.writeUInt32LE(events, 0);
+  return body;
+}
+
+/** Wakes who polls: a message of its own, no reply. */
+export function encodeWakeUp(wake: bigint): Buffer {
+  const message = Buffer.alloc(REPLY_HEADER_BYTES + 8);
+  message.writeUInt32LE(message.length, 0);
+  message.writeInt32LE(NOTIFY_POLL, 4);
+  message.writeBigUInt64LE(wake, REPLY_HEADER_BYTES);
+  return message;
 }
 
 /** fuse_write_out: how much was taken. */

@@ -6,11 +6,15 @@ import {
   decodeBatchForget,
   decodeForget,
   decodeHandle,
+  decodeInterrupt,
   decodeMkdir,
+  decodeMknod,
   decodeOpen,
   decodeRead,
   decodeRequest,
   decodeSetattr,
+  decodeSize,
+  decodeSymlink,
   decodeWrite,
   encodeAttributes,
   encodeEntries,
@@ -27,7 +31,17 @@ import {
   OPCODE,
   ROOT_ID,
 } from "./fuse-protocol";
-import { Attribute, Directory, type ErrnoName, KernelError, Link, type TreeNode, type Work } from "./kernel-tree";
+import { FuseDevices } from "./fuse-devices";
+import {
+  Attribute,
+  DeviceNode,
+  Directory,
+  type ErrnoName,
+  KernelError,
+  Link,
+  type TreeNode,
+  type Work,
+} from "./kernel-tree";
 import { OpenAttribute } from "./open-attribute";
 
 /** What a request comes to: a reply, a reply once some work is done, or nothing, for those that have none. */
@@ -63,6 +77,7 @@ export class FuseServer {
   /** Nodes that the kernel knows, and how often it looked them up. */
   readonly #nodes = new Map<number, { readonly node: TreeNode; lookups: number }>();
   readonly #files = new Map<number, OpenAttribute>();
+  readonly #devices = new FuseDevices((message) => this.#send(message));
   readonly #directories = new Map<number, readonly [string, TreeNode][]>();
   #lastHandle = 0;
   #lastPassingId = FIRST_PASSING_ID;
@@ -81,20 +96,22 @@ export class FuseServer {
     this.#nodes.set(ROOT_ID, { node: root, lookups: 1 });
   }
 
-  /**
-   * Waits for a request, and answers those that there are, up to a limit: the fabric must have its turn, too.
-   *
-   * @param timeoutMs in fractions of a millisecond, too
-   * @param wakeFd ends the wait, too, when there is something to read from it; -1: none
-   * @returns false if there was none
-   */
-  serve(timeoutMs: number, wakeFd: number): boolean {
+  /** Readable while there are requests; -1 once the file system is unmounted. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Goes on with what is under way, and answers those whose wait is over. True if there is more to do. */
+  continue(): boolean {
     this.#continue();
-    if (!waitReadableBriefly(this.#fd, wakeFd, timeoutMs)) return this.#unfinished.size > 0;
+    this.#devices.wake();
+    return this.#unfinished.size > 0;
+  }
+
+  /** Answers the requests that there are, up to a limit: the fabric must have its turn, too. */
+  serve(): void {
     let served = 0;
-    do this.#serveOne();
-    while (++served < MAX_AT_A_TIME && waitReadableBriefly(this.#fd, -1, 0));
-    return true;
+    while (served++ < MAX_AT_A_TIME && waitReadableBriefly(this.#fd, -1, 0)) this.#serveOne();
   }
 
   #serveOne(): void {
@@ -166,18 +183,25 @@ export class FuseServer {
       case OPCODE.getattr:
         return encodeAttributes(this.#node(nodeId));
       case OPCODE.setattr:
-        return encodeAttributes(Object.assign(this.#node(nodeId), decodeSetattr(body)));
+        return this.#setattr(this.#node(nodeId), body);
       case OPCODE.readlink:
         return this.#readlink(nodeId);
       case OPCODE.mkdir:
         return this.#mkdir(nodeId, decodeMkdir(body));
       case OPCODE.rmdir:
         return this.#rmdir(nodeId, nameIn(body));
+      case OPCODE.mknod:
+      case OPCODE.symlink:
+      case OPCODE.unlink:
+      case OPCODE.create:
+        return this.#changeDirectory(request);
       case OPCODE.open:
       case OPCODE.read:
       case OPCODE.write:
       case OPCODE.flush:
       case OPCODE.release:
+      case OPCODE.poll:
+      case OPCODE.fallocate:
         return this.#answerFile(request);
       case OPCODE.opendir:
       case OPCODE.readdir:
@@ -190,22 +214,28 @@ export class FuseServer {
       case OPCODE.fsyncdir:
       case OPCODE.destroy:
         return DONE;
-      // What the kernel does on behalf of a program does not end early either.
+      // What the kernel does on behalf of a program does not end early, waiting for an interrupt does.
       case OPCODE.interrupt:
+        this.#devices.interrupt(decodeInterrupt(body));
         return undefined;
       default:
         throw new KernelError(REFUSALS.get(opcode) ?? "ENOSYS");
     }
   }
 
-  #answerFile({ opcode, nodeId, body }: FuseRequest): Outcome {
+  #answerFile(request: FuseRequest): Outcome {
+    const { opcode, nodeId, body } = request;
     if (opcode === OPCODE.open) {
       const node = this.#node(nodeId);
+      if (node instanceof DeviceNode) return this.#devices.open(node, ++this.#lastHandle, request.pid);
       if (!(node instanceof Attribute)) throw new KernelError("EINVAL");
       const { reads, writes } = decodeOpen(body);
       this.#files.set(++this.#lastHandle, new OpenAttribute(node, reads, writes));
       return encodeOpen(this.#lastHandle);
     }
+    if (this.#devices.has(decodeHandle(body))) return this.#devices.answer(request);
+    // Of an attribute the kernel says by itself that it can be read and written.
+    if (opcode === OPCODE.poll || opcode === OPCODE.fallocate) throw new KernelError("ENOSYS");
     const file = this.#files.get(decodeHandle(body));
     if (!file) throw new KernelError("EBADF");
     if (opcode === OPCODE.read) {
@@ -259,7 +289,7 @@ export class FuseServer {
    * for each other in the kernel, and then none could be told that the device is busy.
    */
   #entry(node: TreeNode): Buffer {
-    const passing = node instanceof Attribute && node.operations.store !== undefined;
+    const passing = node instanceof Attribute && node.operations.store !== undefined && !node.operations.isPlace;
     const id = passing ? ++this.#lastPassingId : node.number;
     const known = this.#nodes.get(id);
     if (known) known.lookups++;
@@ -274,6 +304,45 @@ export class FuseServer {
     if (known.lookups <= 0) this.#nodes.delete(nodeId);
   }
 
+  /**
+   * What sysfs and device files have in common is that they keep their size. Opening them to be emptied (O_TRUNC) does
+   * nothing, as with every device; other sizes are refused.
+   */
+  #setattr(node: TreeNode, body: Buffer): Buffer {
+    const size = node instanceof DeviceNode ? decodeSize(body) : undefined;
+    if (size && (size.ofOpenFile || size.sizeBytes !== 0)) throw new KernelError("EINVAL");
+    return encodeAttributes(Object.assign(node, decodeSetattr(body)));
+  }
+
+  /** Makes and removes files and links, where a directory allows that. */
+  #changeDirectory({ opcode, nodeId, body }: FuseRequest): Buffer {
+    const parent = this.#directory(nodeId);
+    const { makeFile, makeLink } = parent.hooks ?? {};
+    if (!makeFile || !makeLink) throw new KernelError(REFUSALS.get(opcode) ?? "EPERM");
+    // Then the kernel makes the file first, and opens it afterwards.
+    if (opcode === OPCODE.create) throw new KernelError("ENOSYS");
+    if (opcode === OPCODE.unlink) {
+      const name = nameIn(body);
+      const node = this.#child(nodeId, name);
+      if (node instanceof Directory) throw new KernelError("EISDIR");
+      if (node instanceof DeviceNode) throw new KernelError("EPERM");
+      parent.remove(name);
+      return DONE;
+    }
+    if (opcode === OPCODE.symlink) {
+      const { name, target } = decodeSymlink(body);
+      return this.#added(parent, name, makeLink(target));
+    }
+    const { name, isFile } = decodeMknod(body);
+    if (!isFile) throw new KernelError("EPERM");
+    return this.#added(parent, name, makeFile());
+  }
+
+  #added(parent: Directory, name: string, node: TreeNode): Buffer {
+    parent.add(name, node);
+    return this.#entry(node);
+  }
+
   #readlink(nodeId: number): Buffer {
     const node = this.#node(nodeId);
     if (!(node instanceof Link)) throw new KernelError("EINVAL");
@@ -284,9 +353,7 @@ export class FuseServer {
     // Whether the name is free the kernel has looked up already.
     const parent = this.#directory(parentId);
     if (!parent.hooks) throw new KernelError("EPERM");
-    const made = parent.hooks.make(name);
-    parent.add(name, made);
-    return this.#entry(made);
+    return this.#added(parent, name, parent.hooks.make(name));
   }
 
   #rmdir(parentId: number, name: string): Buffer {

@@ -13,8 +13,8 @@ export class BoardInterrupt {
   readonly #page: Int32Array;
   #enabled = true;
 
-  /** @param page what lies behind the registers in the device's file: see {@link INTERRUPT_PAGE} */
-  constructor(page: Int32Array) {
+  /** @param page what lies behind the registers in the device's file, see {@link INTERRUPT_PAGE}; absent: nothing does */
+  constructor(page: Int32Array = new Int32Array(2)) {
     this.#page = page;
     Atomics.store(page, CONTROL, NOTHING_WRITTEN);
   }
@@ -22,6 +22,11 @@ export class BoardInterrupt {
   /** How many interrupts there were. */
   get count(): number {
     return Atomics.load(this.#page, COUNT);
+  }
+
+  /** Software enables or disables it. */
+  control(on: boolean): void {
+    Atomics.store(this.#page, CONTROL, on ? 1 : 0);
   }
 
   /** Acts on what software wrote. True if there was something. */

@@ -4,7 +4,7 @@ import type { constants } from "node:os";
  * The kernel's files as the board's thread holds them: directories, attributes and symbolic links, as sysfs and configfs
  * have them.
  */
-export type TreeNode = Directory | Attribute | Link;
+export type TreeNode = Directory | Attribute | Link | DeviceNode;
 
 /** The name of an errno, for example `EINVAL`. */
 export type ErrnoName = keyof typeof constants.errno;
@@ -56,6 +56,10 @@ export interface DirectoryHooks {
   make(name: string): Directory;
   /** Called before a directory goes. Throws {@link KernelError} if it may not. */
   remove(name: string): void;
+  /** Makes a file that is empty; absent: there can be none. */
+  readonly makeFile?: () => Attribute;
+  /** Makes a symbolic link; absent: there can be none. */
+  readonly makeLink?: (target: string) => Link;
 }
 
 /** A directory; nobody can make, remove or rename anything in it but through its hooks. */
@@ -110,6 +114,8 @@ export interface AttributeOperations {
    * `store` as one.
    */
   readonly collects?: { readonly maxBytes: number; readonly isWhole: (data: Buffer) => boolean };
+  /** Whether it is there to have something mounted on it: for the kernel it is the same file each time it looks. */
+  readonly isPlace?: boolean;
   /** What `stat` says, bytes; that of a page if absent, as in sysfs. */
   readonly lengthBytes?: number;
 }
@@ -129,6 +135,44 @@ export class Attribute extends Inode {
       show: () => content,
       ...(Buffer.isBuffer(content) ? { lengthBytes: content.length } : {}),
     });
+  }
+}
+
+/** A device that a program has open, by the kernel's rules for it. */
+export interface OpenDevice {
+  /** At most so many bytes; `undefined`: whoever asks has to wait. Throws {@link KernelError}. */
+  read(lengthBytes: number): Buffer | undefined;
+  /** How many bytes were taken. Throws {@link KernelError}. */
+  write(data: Buffer): number;
+  /** What there is to be had now: bits of {@link POLL}. */
+  poll(): number;
+}
+
+/** Of `poll(2)`. */
+export const POLL = { in: 1, error: 8, hangUp: 16, readNormal: 64 } as const;
+
+/** What a device is to the file system. */
+export interface DeviceOperations {
+  readonly lengthBytes: number;
+  /** What the kernel maps in its place, and reads and writes unless {@link open} is there: see `openBacking`. */
+  readonly backing: number;
+  /** Called whenever it is opened. */
+  readonly onOpen: (pid: number) => void;
+  /** Of a device whose reads and writes are answered here. */
+  readonly open?: () => OpenDevice;
+  /** Has memory for a part of it. Throws an error with the errno as its code. */
+  readonly allocate: (offset: number, lengthBytes: number) => void;
+}
+
+/** A device file: a piece of memory that programs map, of a size that never changes. */
+export class DeviceNode extends Inode {
+  readonly operations: DeviceOperations;
+  /** How many open files there are of it, mappings included. */
+  users = 0;
+
+  constructor(operations: DeviceOperations) {
+    super(0o600);
+    this.operations = operations;
   }
 }
 

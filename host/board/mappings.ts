@@ -23,8 +23,12 @@ const ADDRESS_LIMIT = 2 ** 52;
  * @throws the error of the system call for a process that is gone or may not be looked at
  */
 export function readMappings(pid: number | "self"): Mapping[] {
-  const lines = readFileSync(`/proc/${pid}/maps`, "latin1").split("\n");
-  return lines.flatMap((line) => {
+  return parseMappings(readFileSync(`/proc/${pid}/maps`, "latin1"));
+}
+
+/** As {@link readMappings}, of a text that was read. */
+export function parseMappings(text: string): Mapping[] {
+  return text.split("\n").flatMap((line) => {
     const [, from = "", to = "", read, write, device = "", inode = "", path = ""] = LINE.exec(line) ?? [];
     const start = Number.parseInt(from, 16);
     if (!(start < ADDRESS_LIMIT)) return [];

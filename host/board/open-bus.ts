@@ -1,4 +1,5 @@
 import { BufferMemory } from "./buffer-memory";
+import type { KnownDeviceFiles } from "./device-files";
 import type { BoardFiles } from "./files";
 import { MemoryBus } from "./memory-bus";
 import { PATHS } from "./paths";
@@ -13,12 +14,19 @@ export type ReachedMemory =
   | { readonly of: "nobody" };
 
 /** The bus of a board. What its memory needs is loaded here. */
-export function openBus(reached: ReachedMemory, files: BoardFiles, udmabuf: BoardUDmaBuf): MemoryBus {
+export function openBus(
+  reached: ReachedMemory,
+  {
+    files,
+    buffer: udmabuf,
+    devices,
+  }: { files: BoardFiles; buffer: BoardUDmaBuf; devices: KnownDeviceFiles | undefined },
+): MemoryBus {
   const buffer = new BufferMemory(udmabuf);
-  if (reached.of === "nobody") return new MemoryBus([buffer]);
-  if (reached.of === "users") {
+  if (reached.of !== "this-process") {
+    if (reached.of === "nobody" || !devices) return new MemoryBus([buffer]);
     const { UserMemory } = require("./user-memory") as typeof import("./user-memory");
-    return new MemoryBus([buffer, new UserMemory(files.path(PATHS.devices), files.path(PATHS.private))]);
+    return new MemoryBus([buffer, new UserMemory(devices)]);
   }
   const { SharedMemoryTable } = require("./shared-memory-table") as typeof import("./shared-memory-table");
   const { TableMemory } = require("./table-memory") as typeof import("./table-memory");

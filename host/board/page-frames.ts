@@ -2,12 +2,11 @@ import { closeSync, openSync, readSync, symlinkSync, writeSync } from "node:fs";
 import type { MemoryRange } from "../memory/linear-memory";
 import { Pagemap } from "../memory/pagemap";
 import { addressOf, pageSizeBytes } from "../native/libc";
-import type { FramePool } from "./frame-pool";
+import { deviceBufferAddress } from "./buffer-address";
+import { type FramePool, U_DMA_BUF_START } from "./frame-pool";
 
 /** Where the kernel shows a process its own page table. */
 const KERNEL_PAGEMAP = "/proc/self/pagemap";
-/** Where the buffer lies on a board with the machine's addresses: above all memory, within the 40 bits of the bus. */
-const U_DMA_BUF_ABOVE_MEMORY = 0xff_7e00_0000;
 const ENTRY_BYTES = 8;
 /** Upper half of a pagemap entry: present (63) and file or shared (61) off. */
 const PRESENT = 0x80000000;
@@ -53,7 +52,9 @@ export function createPagemap(path: string): PageFrames {
  */
 export function linkPagemap(path: string): PageFrames {
   symlinkSync(KERNEL_PAGEMAP, path);
-  return { ...REAL_FRAMES, real: kernelShowsPageFrames() };
+  if (kernelShowsPageFrames()) return REAL_FRAMES;
+  // Devices reach nothing but the buffer, which is therefore where the reference system has it.
+  return { ...REAL_FRAMES, real: false, deviceBufferAddress: U_DMA_BUF_START };
 }
 
 /** The pagemap that another thread made. Only the thread that made it closes it. */
@@ -70,7 +71,10 @@ function openPool(buffer?: SharedArrayBuffer): FramePool {
 const nothing = () => {};
 const REAL_FRAMES: PageFrames = {
   ...{ assign: nothing, arrange: nothing, release: nothing, close: nothing },
-  ...{ real: true, deviceBufferAddress: U_DMA_BUF_ABOVE_MEMORY, handle: undefined },
+  ...{ real: true, handle: undefined },
+  get deviceBufferAddress() {
+    return deviceBufferAddress();
+  },
 };
 
 function kernelShowsPageFrames(): boolean {

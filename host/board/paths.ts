@@ -3,6 +3,7 @@ export const PATHS = {
   overlays: "configfs/device-tree/overlays",
   fpgaManager: "sys/class/fpga_manager/fpga0",
   fpgaDebug: "sys/kernel/debug/fpga/fpga0",
+  readbackParameters: "sys/module/zynqmp_fpga/parameters",
   firmwareParameters: "sys/module/firmware_class/parameters",
   /** Where a board that serves a file system has configfs; `configfs` leads there. */
   mountedConfig: "sys/kernel/config",

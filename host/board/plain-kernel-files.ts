@@ -4,7 +4,7 @@ import { makeDirectories } from "../files/own-directories";
 import { removeTree } from "../files/remove";
 import type { BoardFiles } from "./files";
 import type { KernelFiles } from "./kernel-files";
-import { Attribute, type Directory, Link, type TreeNode } from "./kernel-tree";
+import { Attribute, Directory, Link, type TreeNode } from "./kernel-tree";
 import { noteMade } from "./made-files";
 import { PATHS } from "./paths";
 
@@ -44,7 +44,7 @@ export class PlainKernelFiles implements KernelFiles {
 function write(path: string, node: TreeNode): void {
   if (node instanceof Link) symlinkSync(node.target, path);
   else if (node instanceof Attribute) writeFileSync(path, node.operations.show?.() ?? "", { mode: 0o644 });
-  else {
+  else if (node instanceof Directory) {
     makeDirectories(path);
     for (const [name, entry] of node.entries) write(join(path, name), entry);
   }

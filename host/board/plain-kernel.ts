@@ -1,4 +1,5 @@
 import { waitReadableBriefly } from "../native/libc";
+import type { DeviceFiles } from "./device-files";
 import type { Fabric } from "./fabric";
 import { FileChanges } from "./file-changes";
 import type { BoardFiles } from "./files";
@@ -22,7 +23,7 @@ export class PlainKernel implements BoardKernel {
   readonly #overlays: PlainOverlays;
   readonly #uio: UioClass;
 
-  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf) {
+  constructor(files: BoardFiles, fabric: Fabric, buffer: BoardUDmaBuf, devices: DeviceFiles) {
     this.#files = files;
     this.#buffer = buffer;
     this.#changes = new FileChanges(files);
@@ -39,7 +40,7 @@ export class PlainKernel implements BoardKernel {
         files.replace(`${PATHS.fpgaManager}/state`, `${state}\n`);
       },
     });
-    this.#uio = new UioClass(files, new PlainKernelFiles(files));
+    this.#uio = new UioClass(devices, new PlainKernelFiles(files));
     const options = { firmware, log, manager: this.#manager, uio: this.#uio };
     const overlays = new Overlays({ ...options, onChange: (nodes) => fabric.connect(nodes) });
     this.#overlays = new PlainOverlays(files, overlays, this.#changes);

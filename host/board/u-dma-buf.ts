@@ -1,7 +1,18 @@
-import { closeSync, existsSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "../errors";
 import { makeDirectories } from "../files/own-directories";
+import type { DeviceMemory } from "./device-files";
 import type { BoardFiles } from "./files";
 import { KernelError } from "./kernel-tree";
 import { PATHS } from "./paths";
@@ -31,8 +42,8 @@ export interface BufferOptions {
   readonly physicalAddress?: number;
   /** Whether devices and processor see the same without synchronisation; true if absent. */
   readonly coherent?: boolean;
-  /** A file that holds its memory; absent: the device file. */
-  readonly memory?: string;
+  /** What holds its memory: a file, or what the device file was made with; absent: the device file. */
+  readonly memory?: string | DeviceMemory;
 }
 
 /** Attributes as the driver shows them at first. Source: ikwzm/udmabuf, README. */
@@ -88,6 +99,8 @@ export function commandIn(word: bigint, settings: SyncSettings, bufferBytes: num
 /** Makes the device file, which holds the buffer's memory. */
 export function createUDmaBufDevice(sysroot: string): void {
   const device = join(sysroot, DEVICE);
+  // A link is what a board that stood by itself has left.
+  if (lstatSync(device, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(device);
   if (!existsSync(device)) writeFileSync(device, "", { mode: 0o600 });
   // A hole: whoever maps it allocates what is used.
   truncateSync(device, LENGTH_BYTES);
@@ -105,6 +118,11 @@ export function createUDmaBufFiles(sysroot: string, physicalAddress: number, coh
   const shown = { ...ATTRIBUTES, phys_addr: shownAddress(physicalAddress), dma_coherent: shownCoherence(coherent) };
   for (const [name, value] of Object.entries(shown))
     writeFileSync(join(directory, name), `${value}\n`, { mode: 0o644 });
+}
+
+function openMemory(path: string): DeviceMemory {
+  const fd = openSync(path, "r+");
+  return { fd, close: () => closeSync(fd) };
 }
 
 /** As the attribute `dma_coherent` has it. */
@@ -125,6 +143,7 @@ export class BoardUDmaBuf {
   /** `sync_mode`: how the processor maps the buffer. */
   syncMode = 0;
   readonly #files: BoardFiles;
+  readonly #memory: DeviceMemory;
   readonly #fd: number;
   /** What the log says of a word that is still in its attribute. */
   #refused = "";
@@ -134,7 +153,8 @@ export class BoardUDmaBuf {
     this.#files = files;
     this.physicalAddress = physicalAddress ?? Number(files.read(`${U_DMA_BUF_ATTRIBUTES}/phys_addr`));
     this.coherent = coherent;
-    this.#fd = openSync(memory ?? files.path(DEVICE), "r+");
+    this.#memory = typeof memory === "object" ? memory : openMemory(memory ?? files.path(DEVICE));
+    this.#fd = this.#memory.fd;
   }
 
   /** Whether an address lies in the buffer. */
@@ -211,7 +231,7 @@ export class BoardUDmaBuf {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#memory.close();
   }
 
   /** What an attribute says, as the driver reads numbers; 0 if that is none. */

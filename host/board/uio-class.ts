@@ -1,7 +1,6 @@
-import { appendFileSync, closeSync, existsSync, linkSync, openSync, rmSync, statSync } from "node:fs";
 import { overlayFile } from "../native/memory-overlay";
 import { pageSizeBytes } from "../native/libc";
-import type { BoardFiles } from "./files";
+import type { DeviceFiles } from "./device-files";
 import type { BoardInterrupt } from "./interrupt";
 import type { KernelFiles } from "./kernel-files";
 import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
@@ -30,15 +29,15 @@ export interface UioNode {
  * Source: kernel `drivers/uio/uio.c` and `uio_pdrv_genirq.c`.
  */
 export class UioClass {
-  readonly #files: BoardFiles;
+  readonly #devices: DeviceFiles;
   readonly #kernelFiles: KernelFiles;
   /** By name on the platform bus. */
   readonly #nodes = new Map<string, UioNode>();
   /** Devices with an interrupt, and what their attribute `event` says. */
   readonly #events = new Map<UioNode, number>();
 
-  constructor(files: BoardFiles, kernelFiles: KernelFiles) {
-    this.#files = files;
+  constructor(devices: DeviceFiles, kernelFiles: KernelFiles) {
+    this.#devices = devices;
     this.#kernelFiles = kernelFiles;
   }
 
@@ -52,7 +51,7 @@ export class UioClass {
     const platform = `${PATHS.platformDevices}/${platformName}`;
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
-    const node = { id, device, ...mapDevice(this.#files, id, device) };
+    const node = { id, device, ...mapDevice(this.#devices, id, device) };
     this.#kernelFiles.add(platform, platformDirectory(platformName, node));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
     this.#nodes.set(platformName, node);
@@ -66,7 +65,7 @@ export class UioClass {
     const platformName = device.busName;
     this.#nodes.delete(platformName);
     this.#events.delete(node);
-    rmSync(this.#files.path(`${PATHS.devices}/${id}`), { force: true });
+    this.#devices.remove(id);
     this.#kernelFiles.remove(`${PATHS.platformDevices}/${platformName}`);
     this.#kernelFiles.remove(`${PATHS.uioClass}/${id}`);
   }
@@ -117,43 +116,25 @@ function eventPath({ id, device }: UioNode): string {
 }
 
 /**
- * Maps a device's file, made if need be: its registers, and behind them, if it has an interrupt, a page for that. The
- * board opens it by a name of its own, so that who opens the device is always a program.
+ * Makes a device's file and maps it: its registers, and behind them, if it has an interrupt and the file holds that, a page
+ * for it.
  */
-function mapDevice(files: BoardFiles, id: string, device: OverlayDevice): Pick<UioNode, "maps" | "interrupt"> {
+function mapDevice(devices: DeviceFiles, id: string, device: OverlayDevice): Pick<UioNode, "maps" | "interrupt"> {
   const hasInterrupt = device.interrupt !== undefined;
   const registerBytes = registerFileBytes(device.ranges);
-  const mappedBytes = registerBytes + (hasInterrupt ? pageSizeBytes : 0);
-  const shown = files.path(`${PATHS.devices}/${id}`);
-  const own = files.path(`${PATHS.private}/${id}`);
-  const wasmPages = Math.ceil(mappedBytes / 65536);
-  const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages });
-  rmSync(own, { force: true });
+  const { fd, interrupt, close } = devices.add(id, { lengthBytes: registerBytes, uio: { hasInterrupt } });
   try {
-    const isNew = !existsSync(shown);
-    if (!isNew) linkSync(shown, own);
-    const presentBytes = isNew ? 0 : statSync(own).size;
-    // Zeros, not a hole: on a full disk a hole is a SIGBUS when it is touched.
-    if (isNew || presentBytes < mappedBytes) {
-      appendFileSync(own, Buffer.alloc(Math.max(0, mappedBytes - presentBytes)), { mode: 0o600 });
-    }
-    mapWhole(memory, own, mappedBytes);
-    if (isNew) linkSync(own, shown);
+    const isInFile = hasInterrupt && !interrupt;
+    const mappedBytes = registerBytes + (isInFile ? pageSizeBytes : 0);
+    const wasmPages = Math.ceil(mappedBytes / 65536);
+    const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages });
+    if (mappedBytes > 0) overlayFile(memory, 0, mappedBytes, fd, 0);
+    return {
+      maps: mapsOf(device.ranges, memory.buffer),
+      interrupt: isInFile ? makeInterrupt(memory.buffer, registerBytes) : interrupt,
+    };
   } finally {
-    rmSync(own, { force: true });
-  }
-  return {
-    maps: mapsOf(device.ranges, memory.buffer),
-    interrupt: hasInterrupt ? makeInterrupt(memory.buffer, registerBytes) : undefined,
-  };
-}
-
-function mapWhole(memory: WebAssembly.Memory, file: string, lengthBytes: number): void {
-  const fd = openSync(file, "r+");
-  try {
-    overlayFile(memory, 0, lengthBytes, fd, 0);
-  } finally {
-    closeSync(fd);
+    close();
   }
 }
 

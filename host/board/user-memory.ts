@@ -3,9 +3,12 @@ import { frameOfEntry, Pagemap } from "../memory/pagemap";
 import { pageSizeBytes } from "../native/libc";
 import { BoardUsers } from "./board-users";
 import type { Direction } from "./bus";
+import type { KnownDeviceFiles } from "./device-files";
 import { FrameIndex } from "./frame-index";
+import { FrameKinds } from "./frame-kinds";
 import type { Mapping } from "./mappings";
 import type { MemoryOwner, Place, RandomAccess } from "./memory-bus";
+import { type PageRange, PresentPages } from "./present-pages";
 import { ProcessMemory } from "./process-memory";
 
 /** Entries of a page table that are read at a time. */
@@ -15,34 +18,36 @@ const PAGE_NUMBERS = 2 ** 40;
 /** A larger mapping is room that was reserved, and is hardly used: looking through it would take seconds. */
 const LARGEST_MAPPING_BYTES = totalmem();
 
+/** When there are so many, those that have ended are sorted out before others are added. */
+const MOST_USERS = 64;
+
 /** A process whose memory is open. */
 interface OpenUser {
   readonly pid: number;
   readonly memory: ProcessMemory;
   readonly pagemap: Pagemap;
+  readonly present: PresentPages;
 }
 
 /**
  * The memory of all processes that use the board, by page frame number as the kernel shows it to a process with
  * CAP_SYS_ADMIN. Nobody else's memory is ever touched, however wrong an address is.
  *
- * An address that nobody was known to have makes it look again, first at the processes that it knows, then at all. A page
- * is looked up again before and after each transfer: one that was somewhere else by then did not take part in it.
+ * An address that nobody was known to have makes it look again, unless no process can have it: first at the pages that the
+ * processes it knows have got since, then at all pages of all processes that use the board. A page is looked up again before and after each transfer: one that was somewhere else by then did not take part in it.
  */
 export class UserMemory implements MemoryOwner {
   readonly #finder: BoardUsers;
   #users: OpenUser[] = [];
   readonly #index = new FrameIndex();
+  readonly #kinds = new FrameKinds();
   readonly #entries = new Uint32Array(CHUNK_PAGES * 2);
   /** Where the last range ended of which nobody had anything. */
   #missedUntil = -1;
 
-  /**
-   * @param devices the board's directory of device files
-   * @param own where the board itself opens them
-   */
-  constructor(devices: string, own: string) {
-    this.#finder = new BoardUsers(devices, own);
+  /** @param devices the board's device files */
+  constructor(devices: KnownDeviceFiles) {
+    this.#finder = new BoardUsers(devices);
   }
 
   lookUp(physicalAddress: number, lengthBytes: number): boolean {
@@ -60,14 +65,24 @@ export class UserMemory implements MemoryOwner {
   }
 
   #lookAgain(firstFrame: number, lastFrame: number): boolean {
-    const known = this.#users.map(({ pid }) => pid);
     this.#finder.refreshFiles();
-    this.#open(known);
-    if (this.#isTrue(firstFrame, lastFrame)) return true;
-    const found = this.#finder.find();
-    if (found.every((pid) => known.includes(pid))) return false;
-    this.#open(found);
+    if (this.#users.length < MOST_USERS) {
+      const known = new Set(this.#users.map(({ pid }) => pid));
+      this.#openMore(this.#finder.findOpeners().filter((pid) => !known.has(pid)));
+      this.#note(this.#users.keys());
+      if (this.#isTrue(firstFrame, lastFrame)) return true;
+    }
+    if (this.#areNobodys(firstFrame, lastFrame)) return false;
+    this.#open(this.#finder.find());
     return this.#isTrue(firstFrame, lastFrame);
+  }
+
+  /** Whether it is certain that no process has any of these frames that is not known to have them. */
+  #areNobodys(firstFrame: number, lastFrame: number): boolean {
+    for (let frame = firstFrame; frame <= lastFrame; frame++) {
+      if (!this.#isTrue(frame, frame) && !this.#kinds.isNobodys(frame)) return false;
+    }
+    return true;
   }
 
   placeOf(physicalAddress: number): Place | undefined {
@@ -86,7 +101,7 @@ export class UserMemory implements MemoryOwner {
 
   close(): void {
     this.#closeUsers();
-    this.#finder.close();
+    this.#kinds.close();
   }
 
   #closeUsers(): void {
@@ -118,37 +133,54 @@ export class UserMemory implements MemoryOwner {
   }
 
   /**
-   * Opens these processes in place of those that were open, and notes their pages. Each is examined once more when it is
-   * open: by then its number could have been somebody else's.
+   * Opens these processes in place of those that were open, and notes all their pages. Each is examined once more when it
+   * is open: by then its number could have been somebody else's.
    */
   #open(pids: readonly number[]): void {
     this.#closeUsers();
-    const found = pids.flatMap((pid) => {
+    this.#openMore(pids);
+    this.#note(this.#users.keys());
+  }
+
+  #openMore(pids: readonly number[]): void {
+    for (const pid of pids) {
       const user = openUser(pid);
-      if (!user) return [];
-      return { number: this.#users.push(user) - 1, mappings: this.#finder.memoryOf(pid) ?? [] };
+      if (user) this.#users.push(user);
+    }
+  }
+
+  /** Notes the pages that processes which are open have got since this was done last. */
+  #note(userNumbers: Iterable<number>): void {
+    const found = [...userNumbers].map((number) => {
+      const user = this.#users[number] as OpenUser;
+      return { number, news: newsOf(user, this.#finder.memoryOf(user.pid) ?? []) };
     });
     // What may be written comes last and counts: another may have the same page to read only.
-    for (const writable of [false, true]) {
-      for (const { number, mappings } of found) {
-        const wanted = mappings.filter((mapping) => mapping.writable === writable);
-        for (const mapping of wanted) if (mapping.lengthBytes <= LARGEST_MAPPING_BYTES) this.#add(number, mapping);
+    for (const wanted of [false, true]) {
+      for (const { number, news } of found) {
+        for (const { ranges, writable } of news) {
+          if (writable === wanted) for (const range of ranges) this.#add(number, range, writable);
+        }
       }
     }
   }
 
-  #add(userNumber: number, { start, lengthBytes, writable }: Mapping): void {
+  #add(userNumber: number, { first, end }: PageRange, writable: boolean): void {
     const { pagemap } = this.#users[userNumber] as OpenUser;
-    const pageCount = lengthBytes / pageSizeBytes;
-    for (let done = 0; done < pageCount; done += CHUNK_PAGES) {
-      const firstPage = start / pageSizeBytes + done;
-      const count = pagemap.readEntries(firstPage, Math.min(CHUNK_PAGES, pageCount - done), this.#entries);
-      const firstNote = (userNumber * 2 + (writable ? 1 : 0)) * PAGE_NUMBERS + firstPage;
+    for (let page = first; page < end; page += CHUNK_PAGES) {
+      const count = pagemap.readEntries(page, Math.min(CHUNK_PAGES, end - page), this.#entries);
+      const firstNote = (userNumber * 2 + (writable ? 1 : 0)) * PAGE_NUMBERS + page;
       for (let index = 0; index < count; index++) {
         const frame = this.#entryFrame(index);
-        if (frame) this.#index.set(frame, firstNote + index);
+        if (frame && (writable || !this.#isWritable(frame))) this.#index.set(frame, firstNote + index);
       }
     }
+  }
+
+  /** Whether somebody is known to have a frame, and may write to it. */
+  #isWritable(frame: number): boolean {
+    const note = this.#index.get(frame);
+    return note !== undefined && this.#read(note).writable && this.#isTrue(frame, frame);
   }
 
   #entryFrame(index: number): number | undefined {
@@ -161,12 +193,28 @@ export class UserMemory implements MemoryOwner {
   }
 }
 
+/** The pages of a process that are in memory and were not when it was last looked at, by mapping. */
+function newsOf(
+  { pagemap, present }: OpenUser,
+  mappings: readonly Mapping[],
+): { readonly ranges: PageRange[]; readonly writable: boolean }[] {
+  present.begin();
+  const news = mappings
+    .filter(({ lengthBytes }) => lengthBytes <= LARGEST_MAPPING_BYTES)
+    .map(({ start, lengthBytes, writable }) => {
+      const first = start / pageSizeBytes;
+      return { writable, ranges: present.news(pagemap.fd, { first, end: first + lengthBytes / pageSizeBytes }) };
+    });
+  present.end();
+  return news;
+}
+
 /** `undefined` for a process that is gone, or may not be written to. */
 function openUser(pid: number): OpenUser | undefined {
   let memory: ProcessMemory | undefined;
   try {
     memory = new ProcessMemory(pid);
-    return { pid, memory, pagemap: new Pagemap(`/proc/${pid}/pagemap`) };
+    return { pid, memory, pagemap: new Pagemap(`/proc/${pid}/pagemap`), present: new PresentPages() };
   } catch {
     memory?.close();
     return undefined;

@@ -4,7 +4,7 @@ import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { waitReadable } from "../native/libc";
 
 /**
- * What a device's file holds behind its mapped pages, in bytes from there, where it is a regular file: a file can neither
+ * What a device's file holds behind its mapped pages, in bytes from there, where it is a plain file, which can neither
  * block nor count. A kernel's UIO device ignores the position of a read or write, so that the same calls do for both.
  *
  * - `count`: how many interrupts there were, as the kernel's `read` gives it
@@ -27,6 +27,8 @@ export interface InterruptSource {
   readonly fd: number;
   /** The end of its mapped pages: where {@link INTERRUPT_PAGE} is. */
   readonly interruptPosition: number;
+  /** Whether {@link INTERRUPT_PAGE} is there: of a kernel's device, or one that answers as such, it is not. */
+  readonly isPlainFile: boolean;
   /** The count when the device was opened; `undefined`: it is a kernel's, which keeps that to itself. */
   readonly interruptsAtOpen: number | undefined;
   /** Enables or disables it where the driver cannot: for devices on the PCI bus. */
@@ -57,9 +59,8 @@ export class UioInterrupt {
    */
   enable(on: boolean): void {
     const position = this.#source.interruptPosition + INTERRUPT_PAGE.control;
-    const file = fstatSync(this.#source.fd);
     // A write behind the end of a regular file would make it longer.
-    if (file.isFile() && file.size < position + WORD_BYTES) throw this.#none();
+    if (this.#source.isPlainFile && fstatSync(this.#source.fd).size < position + WORD_BYTES) throw this.#none();
     this.#word[0] = on ? 1 : 0;
     try {
       writeSync(this.#source.fd, this.#word, 0, WORD_BYTES, position);
@@ -93,7 +94,7 @@ export class UioInterrupt {
       if (!waitReadable(this.#source.fd, Math.ceil(Math.min(restMs, SLICE_MS)))) continue;
       const arrived = this.#news();
       if (arrived !== undefined) return arrived;
-      // Readable, and nothing new: a regular file. Its device is gone when its name is.
+      // Readable, and nothing new: a plain file. Its device is gone when its name is.
       if (fstatSync(this.#source.fd).nlink === 0) throw this.#none();
       Atomics.wait(this.#sleeper, 0, 0, Math.min(restMs, LOOK_INTERVAL_MS));
     }

@@ -394,9 +394,9 @@ function lazyInterrupt(
 ): () => UioInterrupt {
   const { pci } = device;
   // A kernel's device keeps that count to itself.
-  const interruptsAtOpen = isFile ? countInFile(fd, interruptPosition) : undefined;
+  const found = isFile ? countInFile(fd, interruptPosition) : KERNELS;
   const source: InterruptSource = {
-    ...{ deviceName: describe(device), fd, interruptPosition, interruptsAtOpen },
+    ...{ deviceName: describe(device), fd, interruptPosition, ...found },
     ...(pci && { enableLine: (on) => enableLineInterrupt(sysroot, pci, on) }),
   };
   let interrupt: UioInterrupt | undefined;
@@ -408,10 +408,20 @@ function lazyInterrupt(
   };
 }
 
-/** `undefined` if the file ends before. */
-function countInFile(fd: number, position: number): number | undefined {
+/** What is known of the interrupt of a kernel's device. */
+const KERNELS = { isPlainFile: false, interruptsAtOpen: undefined } as const;
+
+/** A virtual board's device is a regular file, too, where a file system answers in the kernel's place. */
+function countInFile(fd: number, position: number): Pick<InterruptSource, "isPlainFile" | "interruptsAtOpen"> {
   const word = new Int32Array(1);
-  return readSync(fd, word, 0, word.byteLength, position) === word.byteLength ? word[0] : undefined;
+  try {
+    const isThere = readSync(fd, word, 0, word.byteLength, position) === word.byteLength;
+    return { isPlainFile: true, interruptsAtOpen: isThere ? word[0] : undefined };
+  } catch (error) {
+    // No interrupt so far, or none at all.
+    if (["EAGAIN", "EIO"].includes(errnoCode(error) ?? "")) return KERNELS;
+    throw error;
+  }
 }
 
 /** How messages name a device: `AxiProxy:hpc`. */

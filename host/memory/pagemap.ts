@@ -142,6 +142,11 @@ export class Pagemap {
     return page === undefined ? undefined : addressOfPage(firstPage + page);
   }
 
+  /** Descriptor of the file. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   close(): void {
     closeSync(this.#fd);
   }

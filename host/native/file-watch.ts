@@ -54,21 +54,28 @@ export class FileWatch {
   }
 
   /**
-   * Watches one more directory, until it is removed.
+   * Watches one more directory, or file, until it is removed.
    *
    * @param what bits of {@link WATCH}
+   * @returns a number of its own
    * @throws SystemCallError for example ENOENT, or ENOSPC where this user has as many as the kernel allows
    */
-  add(directory: string, what: number): void {
-    if (rawAddWatch(this.fd, directory, what) < 0) throw new SystemCallError("inotify_add_watch", koffi.errno());
+  add(directory: string, what: number): number {
+    const number = rawAddWatch(this.fd, directory, what);
+    if (number < 0) throw new SystemCallError("inotify_add_watch", koffi.errno());
+    return number;
   }
 
-  /** Takes the events that there are. @param handle gets what each is: bits of {@link WATCH} and {@link EVENT} */
-  take(handle: (what: number) => void): void {
+  /**
+   * Takes the events that there are.
+   *
+   * @param handle gets what each is, bits of {@link WATCH} and {@link EVENT}, and the number of what it happened to
+   */
+  take(handle: (what: number, number: number) => void): void {
     for (let lengthBytes = this.#read(); lengthBytes > 0; lengthBytes = this.#read()) {
       // struct inotify_event: wd, mask, cookie, length of the name that follows, 32 bits each
       for (let at = 0; at < lengthBytes; at += EVENT_BYTES + this.#events.readUInt32LE(at + 12)) {
-        handle(this.#events.readUInt32LE(at + 4));
+        handle(this.#events.readUInt32LE(at + 4), this.#events.readInt32LE(at));
       }
     }
   }

@@ -21,6 +21,10 @@ const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 const CLONE_NEWNS = 0x20000;
 
+/** `linux/fuse.h`: _IOW(229, 1, struct fuse_backing_map) and _IOW(229, 2, uint32_t) */
+const FUSE_DEV_IOC_BACKING_OPEN = 0x4010e501;
+const FUSE_DEV_IOC_BACKING_CLOSE = 0x4004e502;
+
 /** The type that the table of mounts shows. */
 const FILE_SYSTEM = "fuse.axiscript";
 
@@ -33,6 +37,9 @@ const rawMount: (
   options: string | null,
 ) => number = libc.func("int mount(const char *, const char *, const char *, unsigned long, const char *)");
 const rawUnmount: (target: string, flags: number) => number = libc.func("int umount2(const char *, int)");
+const rawIoctl: (fd: number, request: number, argument: Uint8Array) => number = libc.func(
+  "int ioctl(int, unsigned long, void *)",
+);
 const rawUnshare: (flags: number) => number = libc.func("int unshare(int)");
 
 /**
@@ -86,16 +93,66 @@ export function unmountBelow(directory: string, through = directory): void {
 }
 
 /**
- * Gives this thread a table of mounts of its own, in which a file system that it serves is not mounted: it cannot wait
+ * Gives this thread a table of mounts of its own, in which file systems that it serves are not mounted: it cannot wait
  * for itself, whatever path it opens. Later changes of the system's mounts reach it all the same.
  *
- * @param directory where the file system is mounted
+ * @param directories where the file systems are mounted
  * @throws SystemCallError
  */
-export function hideMount(directory: string): void {
+export function hideMounts(directories: readonly string[]): void {
   check("unshare", rawUnshare(CLONE_NEWNS));
   check("mount /", rawMount(null, "/", null, MS_REC | MS_SLAVE, null));
+  for (const directory of directories) {
+    check(`umount ${directory}`, rawUnmount(directory, MNT_DETACH | UMOUNT_NOFOLLOW));
+  }
+}
+
+/** Unmounts one file system of {@link mountFuse}. Throws {@link SystemCallError}. */
+export function unmountFuse(directory: string): void {
   check(`umount ${directory}`, rawUnmount(directory, MNT_DETACH | UMOUNT_NOFOLLOW));
+}
+
+/**
+ * The number of the device that a mounted file system is to the kernel, as `/proc/PID/maps` shows it: `00:28`.
+ *
+ * @param directory an absolute path without symbolic links
+ * @throws RangeError if nothing is mounted there
+ */
+export function deviceNumberOf(directory: string): string {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  const [, , number = ""] =
+    mounts.map((line) => line.split(" ")).findLast(([, , , , at]) => at === escaped(directory)) ?? [];
+  if (number === "") throw new RangeError(`nothing is mounted at ${directory}`);
+  return number
+    .split(":")
+    .map((part) => Number(part).toString(16).padStart(2, "0"))
+    .join(":");
+}
+
+/** As the table of mounts has a path. */
+function escaped(path: string): string {
+  return path.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`);
+}
+
+/**
+ * Lets the kernel map one file in place of another, of a file system of {@link mountFuse} (Linux 6.9).
+ *
+ * @param fd the file system's
+ * @param backing open for reading and writing
+ * @returns what the answer to an `open` names it by
+ * @throws SystemCallError
+ */
+export function openBacking(fd: number, backing: number): number {
+  // struct fuse_backing_map: fd, flags, padding of 64 bits
+  const map = new Int32Array([backing, 0, 0, 0]);
+  const id = rawIoctl(fd, FUSE_DEV_IOC_BACKING_OPEN, new Uint8Array(map.buffer));
+  if (id <= 0) throw new SystemCallError("FUSE_DEV_IOC_BACKING_OPEN", koffi.errno());
+  return id;
+}
+
+/** Takes that back, for what is opened from now on. */
+export function closeBacking(fd: number, id: number): void {
+  rawIoctl(fd, FUSE_DEV_IOC_BACKING_CLOSE, new Uint8Array(new Int32Array([id]).buffer));
 }
 
 function check(call: string, result: number): void {

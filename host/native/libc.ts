@@ -1,4 +1,4 @@
-import { openSync } from "node:fs";
+import { ftruncateSync, openSync } from "node:fs";
 import koffi from "koffi";
 
 /**
@@ -21,6 +21,7 @@ export const MADV_HUGEPAGE = 14;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_COLLAPSE = 25;
 export const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
 export const MFD_HUGETLB = 4;
 const AF_XDP = 44;
 const SOCK_RAW = 3;
@@ -32,6 +33,10 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const F_OFD_SETLK = 37;
 const O_CLOEXEC = 0x80000;
+const F_ADD_SEALS = 1033;
+const F_SEAL_SEAL = 1;
+const F_SEAL_SHRINK = 2;
+const F_SEAL_GROW = 4;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 /** struct flock: type and whence in 16 bits each, start, length and pid from byte 8 on. */
@@ -151,6 +156,25 @@ export function createMemoryFile(name: string, flags: number): number {
   return checked("memfd_create", rawMemfdCreate(name, flags));
 }
 
+let rawAddSeals: ((fd: number, command: number, seals: number) => number) | undefined;
+
+/**
+ * Makes a file in memory, full of zeros, whose size nobody can change any more, not even its owner: whoever maps it can
+ * rely on it. Throws {@link SystemCallError}.
+ */
+export function createSealedFile(name: string, lengthBytes: number): number {
+  const fd = createMemoryFile(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  try {
+    ftruncateSync(fd, lengthBytes);
+    rawAddSeals ??= libc.func("int fcntl(int, int, int)") as NonNullable<typeof rawAddSeals>;
+    checked("fcntl", rawAddSeals(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW));
+    return fd;
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+}
+
 /** Of a call that signals interrupt. */
 const MOST_TRIES = 1000;
 
@@ -265,8 +289,8 @@ function waitFor(fd: number, events: number, timeoutMs: number): boolean {
   return rawPoll(new Int16Array([fd & 0xffff, fd >>> 16, events, 0]), 1, timeoutMs) !== 0;
 }
 
-/** Two struct pollfd: fd as 32 bits, events, revents. */
-const briefDescriptors = new Int16Array(2 * 4);
+/** Three struct pollfd: fd as 32 bits, events, revents. */
+const briefDescriptors = new Int16Array(3 * 4);
 /** struct timespec: seconds, nanoseconds, 64 bits each */
 const briefTimeout = new Uint32Array(4);
 let rawBriefPoll: ((descriptors: Int16Array, count: number, timeout: Uint32Array, signals: null) => number) | undefined;
@@ -277,9 +301,10 @@ let rawBriefPoll: ((descriptors: Int16Array, count: number, timeout: Uint32Array
  * @param fd -1: just waits
  * @param wakeFd ends the wait, too, when there is something to read from it; -1: none
  * @param timeoutMs in fractions of a millisecond, too; below 1000
- * @returns whether `fd` has something
+ * @param secondFd as `fd`
+ * @returns whether `fd` or `secondFd` has something
  */
-export function waitReadableBriefly(fd: number, wakeFd: number, timeoutMs: number): boolean {
+export function waitReadableBriefly(fd: number, wakeFd: number, timeoutMs: number, secondFd = -1): boolean {
   rawBriefPoll ??= libc.func("int ppoll(void *, unsigned long, void *, void *)") as NonNullable<typeof rawBriefPoll>;
   briefDescriptors[0] = fd;
   briefDescriptors[1] = fd >> 16;
@@ -287,8 +312,12 @@ export function waitReadableBriefly(fd: number, wakeFd: number, timeoutMs: numbe
   briefDescriptors[4] = wakeFd;
   briefDescriptors[5] = wakeFd >> 16;
   briefDescriptors[6] = POLLIN;
+  briefDescriptors[8] = secondFd;
+  briefDescriptors[9] = secondFd >> 16;
+  briefDescriptors[10] = POLLIN;
   briefTimeout[2] = Math.round(timeoutMs * 1e6);
-  return rawBriefPoll(briefDescriptors, 2, briefTimeout, null) > 0 && briefDescriptors[3] !== 0;
+  if (rawBriefPoll(briefDescriptors, 3, briefTimeout, null) <= 0) return false;
+  return briefDescriptors[3] !== 0 || briefDescriptors[11] !== 0;
 }
 
 /** The virtual address of the first byte of a view. The view must not be empty. */

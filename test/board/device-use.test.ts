@@ -1,13 +1,12 @@
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { DeviceUse } from "../../host/board/device-use";
 import { BoardFiles } from "../../host/board/files";
 import { PATHS } from "../../host/board/paths";
 import { PlainKernelFiles } from "../../host/board/plain-kernel-files";
 import { buildTree } from "../../host/board/tree";
+import { SealedDeviceFiles } from "../../host/board/sealed-device-files";
 import { UioClass } from "../../host/board/uio-class";
 import { map, MAP_SHARED, PROT_READ, unmap, waitReadableBriefly } from "../../host/native/libc";
 import { axiscript } from "../support/cli";
@@ -30,32 +29,24 @@ function board() {
   const files = new BoardFiles(temporaryDirectory());
   buildTree(files.sysroot);
   mkdirSync(files.path(PATHS.private), { recursive: true });
-  return { files, uio: new UioClass(files, new PlainKernelFiles(files)) };
+  const use = new SealedDeviceFiles(files);
+  return { files, use, uio: new UioClass(use, new PlainKernelFiles(files)) };
 }
 
 test("what the board itself has open does not count, what a program has open or mapped does", () => {
-  const { files, uio } = board();
-  const use = new DeviceUse(files);
+  const { files, use, uio } = board();
   const { id } = uio.publish(DEVICE);
-  assert.not(use.take());
+  assert.not(use.inUse);
   const first = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
   assert.ok(waitReadableBriefly(use.fd, -1, 0));
-  assert.ok(use.take());
+  assert.ok(use.inUse);
   const second = openSync(files.path(`${PATHS.devices}/${id}`), "r+");
   const address = map(4096, PROT_READ, MAP_SHARED, first, 0);
   closeSync(first);
   closeSync(second);
-  assert.ok(use.take());
+  assert.ok(use.inUse);
   unmap(address, 4096);
-  assert.not(use.take());
-  use.close();
-});
-
-test("of devices that were there before nobody knows", () => {
-  const { files } = board();
-  writeFileSync(join(files.path(PATHS.devices), "uio0"), "");
-  const use = new DeviceUse(files);
-  assert.ok(use.take());
+  assert.not(use.inUse);
   use.close();
 });
 

@@ -371,6 +371,9 @@ test("the FPGA manager loads what is written to `firmware`, or says why not", as
   );
 
   assert.equal(attempt("axi_proxy.bit.bin\n"), ["none", "operating", ""]);
+  assert.match(read(image), /^zynqMP FPGA Configuration register contents are\nCRC --> \t 0 \t\r\n/);
+  assert.match(read(image), /\nIDCODE --> \t 4710093 \t\r\n/);
+  write(path("sys/module/zynqmp_fpga/parameters/readback_type"), "1\n");
   assert.equal(readFileSync(image), bitstream);
   assert.equal(attempt("missing.bit.bin"), ["ENOENT", "firmware request error", ""]);
   assert.is(

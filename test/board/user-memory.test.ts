@@ -1,8 +1,11 @@
-import { readdirSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { BoardFiles } from "../../host/board/files";
 import { MemoryBus } from "../../host/board/memory-bus";
+import { PATHS } from "../../host/board/paths";
+import { SealedDeviceFiles } from "../../host/board/sealed-device-files";
 import { UserMemory } from "../../host/board/user-memory";
 import { pageSizeBytes } from "../../host/native/libc";
 import { type BoardUser, startBoardUser } from "../support/board-user";
@@ -19,10 +22,12 @@ const LINE = new Uint8Array(64).map((_, at) => at + 1);
 
 /** A directory of device files, and the bus of the board that it belongs to. */
 function system() {
-  const devices = temporaryDirectory();
-  const device = join(devices, "uio0");
-  writeFileSync(device, new Uint8Array(pageSizeBytes));
-  return { devices, device, bus: new MemoryBus([new UserMemory(devices, devices)]) };
+  const files = new BoardFiles(temporaryDirectory());
+  const devices = files.path(PATHS.devices);
+  for (const directory of [devices, files.path(PATHS.private)]) mkdirSync(directory);
+  const known = new SealedDeviceFiles(files);
+  known.add("uio0", { lengthBytes: pageSizeBytes, uio: { hasInterrupt: false } });
+  return { devices, known, device: join(devices, "uio0"), bus: new MemoryBus([new UserMemory(known)]) };
 }
 
 function address(pages: readonly number[], offset: number): number {
@@ -181,9 +186,9 @@ testFrames("many bursts reach the pages that a user has, and no others between t
 testFrames(
   "who has only a file that was removed uses the board no longer, once the board has let go of it",
   async () => {
-    const { device, bus } = system();
+    const { device, bus, known } = system();
     const user = await startBoardUser({ how: "maps", device });
-    unlinkSync(device);
+    known.remove("uio0");
     assert.is(bus.write(user.state.pages[0] ?? 0, LINE), "DECERR");
     await user.kill();
     bus.close();

@@ -176,6 +176,7 @@ function kernelDevice(irqControl: "works" | "ENOSYS" | "EIO" | "EINVAL" = "works
     deviceName: "Thing",
     fd,
     interruptPosition: 4096,
+    isPlainFile: false,
     interruptsAtOpen: undefined,
   });
   return { state, interrupt, fire, close };
@@ -245,6 +246,7 @@ test("a count that changes while it is copied is looked at again", () => {
     deviceName: "Thing",
     fd,
     interruptPosition: pageSizeBytes,
+    isPlainFile: true,
     interruptsAtOpen: 0xff,
   });
   const counts = [0x1ff, 0x100, 0x100];
@@ -270,6 +272,7 @@ test("a file is read and written at its own places, and does not grow", () => {
     deviceName: "Thing",
     fd,
     interruptPosition: pageSizeBytes,
+    isPlainFile: true,
     interruptsAtOpen: 0,
   });
   interrupt.enable(true);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { axiscript, PACKAGE } from "../support/cli";
-import { canMount } from "../support/fuse-board";
+import { canMount, canServeDevices } from "../support/fuse-board";
 import { mayMount, seesPageFrames, testWhere } from "../support/rights";
 import { type BoardProcess, startBoardProcess } from "../support/standalone-board";
 import { temporaryDirectory } from "../support/temporary";
@@ -40,6 +40,11 @@ interface Program {
   readonly device: string;
 }
 
+const needsPassthrough = testWhere(
+  test,
+  rights && hasPython && canServeDevices(),
+  "needs FUSE passthrough (Linux 6.9)",
+);
 const needsPython = testWhere(test, ...needs(hasPython, "python3-numpy"));
 
 const directory = temporaryDirectory();
@@ -126,6 +131,17 @@ needsPython("crc32.py finds every checksum of a core with a user's model right",
   }
   await withModel.end();
 });
+
+needsPassthrough(
+  "uio_interrupt.py finds interrupts as the kernel gives them, and device files that keep their size",
+  async () => {
+    const program = [PYTHON, join(SOURCES, "uio_interrupt.py")];
+    const command = ["board", "exec", "--sysroot", board?.sysroot ?? "", "--", ...program];
+    const { status, stdout, stderr } = await axiscript(command);
+    assert.is(status, 0, `${stdout}${stderr}`);
+    assert.is(stdout, "interrupts as the kernel gives them\n");
+  },
+);
 
 for (const program of programs) {
   const { name, where, memory, keep } = program;

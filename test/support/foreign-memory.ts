@@ -27,9 +27,15 @@ process.stdin.resume();
 process.stdin.on("end", () => process.exit(memory.bytes.every((byte) => byte === 0x5a) ? 0 : 1));
 `;
 
-/** Starts a process that has memory of its own pinned. Needs the right to see page frame numbers. */
-export async function foreignMemory(): Promise<ForeignMemory> {
-  const child: ChildProcess = spawn(process.execPath, ["-e", PROGRAM], { stdio: ["pipe", "pipe", "inherit"] });
+/**
+ * Starts a process that has memory of its own pinned. Needs the right to see page frame numbers.
+ *
+ * @param streams what else it has open
+ */
+export async function foreignMemory(streams: readonly number[] = []): Promise<ForeignMemory> {
+  const child: ChildProcess = spawn(process.execPath, ["-e", PROGRAM], {
+    stdio: ["pipe", "pipe", "inherit", ...streams],
+  });
   const exited = once(child, "exit") as Promise<[number | null]>;
   let text = "";
   for await (const chunk of child.stdout ?? []) {

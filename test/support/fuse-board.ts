@@ -2,6 +2,8 @@ import { copyFileSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type * as uvu from "uvu";
 import { VirtualBoard, type VirtualBoardOptions } from "../../host/board/board";
+import { mountKernelFiles } from "../../host/board/kernel-mount";
+import { PATHS } from "../../host/board/paths";
 import { errnoCode } from "../../host/errors";
 import { mountFuse, unmountBelow } from "../../host/native/fuse";
 import { closeDescriptor } from "../../host/native/libc";
@@ -21,6 +23,16 @@ export function canMount(): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether it can also serve one for device files. */
+export function canServeDevices(): boolean {
+  const sysroot = temporaryDirectory();
+  mkdirSync(join(sysroot, PATHS.private));
+  const { fd, devices, unmount } = mountKernelFiles(sysroot);
+  unmount?.();
+  for (const open of [fd, devices?.fd]) if (open !== undefined) closeDescriptor(open);
+  return devices !== undefined;
 }
 
 /** Defines tests that need a file system of the board's own. */
