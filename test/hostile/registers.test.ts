@@ -175,15 +175,16 @@ class Life {
     assert.is(this.#read(offset), value >>> 0);
   }
 
-  #start(): void {
+  /** @param isAgain at once after another: then it may be under way */
+  #start(isAgain = false): void {
     const random = this.#random;
-    if (this.#ip.staysDone && !random.oneIn(8)) this.#clearDone();
+    if (!isAgain && this.#ip.staysDone && !random.oneIn(8)) this.#clearDone();
     const possible = DIRECTIONS.filter(({ name }) => this.#mayTransfer(name)).map(({ start }) => start);
     const isWise = !random.oneIn(20);
     if (isWise && possible.length === 0) return;
     const bits = isWise ? random.pick(possible) : random.pick([1, 2, 3]);
     const value = bits | (random.oneIn(3) ? random.int32() & ~3 : 0);
-    const isPatient = !random.oneIn(2);
+    const isPatient = !isAgain && !random.oneIn(6);
     if (isPatient) this.#awaitIdle();
     const allowed = DIRECTIONS.filter(({ start }) => value & start).every(({ name }) => this.#mayTransfer(name));
     const before = this.#registers();
@@ -191,6 +192,7 @@ class Life {
     if (outcome === undefined) {
       assert.ok(allowed, `a start went through that must not: ${this.#describe(value)}`);
       this.#counts.passed++;
+      if (!isAgain && random.oneIn(8)) this.#start(true);
       return;
     }
     assert.is(outcome.code, "ERR_AXI_DMA_REFUSED");
