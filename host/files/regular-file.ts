@@ -5,6 +5,8 @@ import { ForeignFileError, isTrusted } from "./ownership";
 
 const { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const STICKY = 0o1000;
+/** What is read at a time of a file that has grown. */
+const PIECE_BYTES = 65536;
 
 /**
  * The content of a file that a user named. Pipes and devices are refused: a read could wait for ever, or never end.
@@ -19,14 +21,17 @@ export function readRegularFile(path: string, mostBytes: number): Buffer {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) throw new Error("it is a directory");
     if (!stat.isFile()) throw new Error("it is a pipe or a device, not a file");
-    const bytes = Buffer.alloc(Math.min(stat.size, mostBytes) + 1);
+    const pieces: Buffer[] = [];
     let length = 0;
-    // Its size may change while it is read.
-    for (let count = -1; count !== 0 && length < bytes.length; length += count) {
-      count = readSync(fd, bytes, length, bytes.length - length, null);
+    // Its size may change while it is read: what is there when its end is reached is its content.
+    for (let room = stat.size + 1; length <= mostBytes; room = PIECE_BYTES) {
+      const piece = Buffer.alloc(Math.min(room, mostBytes + 1 - length));
+      const count = readSync(fd, piece);
+      if (count === 0) return Buffer.concat(pieces);
+      pieces.push(piece.subarray(0, count));
+      length += count;
     }
-    if (length > mostBytes) throw new Error(`it has more than ${mostBytes / 2 ** 20} MiB`);
-    return bytes.subarray(0, length);
+    throw new Error(`it has more than ${mostBytes / 2 ** 20} MiB`);
   } finally {
     closeSync(fd);
   }
