@@ -89,6 +89,8 @@ export abstract class KeepSourcePositions {
       if (functionRef === 0) continue;
       const kind = kindOfFunction(each, kinds);
       const { body } = this.binaryen.getFunctionInfo(functionRef);
+      // A function that the script imports has none.
+      if (body === 0) continue;
       if (kind !== "sdk" && kind !== "library") this.#locate(each, kind, functionRef, body, module);
       const isKept =
         ["sdk", "generated"].includes(kind) ||

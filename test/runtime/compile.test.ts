@@ -103,4 +103,16 @@ test("a file that is missing, and one of another sort, are refused", async () =>
   await rejectsWith("ERR_AXI_IO", () => compileScript(directory));
 });
 
+test("a script may declare host functions of its own", async () => {
+  const script = temporaryFile(
+    "script.ts",
+    `// @ts-ignore: decorator
+@external("axiscript:memory@1", "virtual_address") declare function virtualAddress(pointer: usize): i64;
+console.log(virtualAddress(0) > 0 ? "somewhere" : "nowhere");`,
+  );
+  const { wasm } = await compileScript(script, { cacheDirectory: false });
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>));
+  assert.ok(imports.some(({ name }) => name === "virtual_address"));
+});
+
 test.run();
