@@ -17,8 +17,9 @@ type Script = LinkedScript<Record<"readLines" | "readLinesIntoOne", ReadLines>>;
 
 /**
  * `AxiProxy.read` of a script beside drivers in C and Python, with the same register accesses, on the same registers, and
- * with the same device. Only the driver's own time is to count: what a poll waits for is put into STATUS just before it
- * looks, by one store on the same thread, through a mapping of the device's own. That store is in all three times.
+ * with the same device. Only the driver's own time is to count: the pulses are taken, and what a poll waits for is put into
+ * STATUS, just before it looks, by two stores on the same thread, through a mapping of the device's own. These are in all
+ * three times.
  *
  * Where a device takes no time the aim against C cannot be met: an access of a script is a call that checks, some 3 ns, and
  * one of C a load or a store, less than 1 ns.
@@ -30,7 +31,7 @@ export async function axiProxy(): Promise<Row[]> {
     rowOf(what, (name) => {
       const accesses = assertSameAccesses(compiled, registers, program());
       const script = linked(compiled, registers);
-      const note = `${accesses} register accesses; the device takes no time: it answers before each poll looks, by one store`;
+      const note = `${accesses} register accesses; the device takes no time: it answers before each poll looks, by two stores`;
       try {
         return comparePairs(
           { name, baseline, unit: "ns", runs: RUNS, aim, note },

@@ -5,6 +5,7 @@ import { AxiscriptError } from "../host/errors";
 import { ScatterGatherList } from "../host/memory/scatter-gather";
 import { pageSizeBytes } from "../host/native/libc";
 import type { CompiledScript } from "../host/runtime/script";
+import { takingWrite } from "./answering-device";
 import { javascriptGate } from "./javascript-gate";
 import { benchScript, type LinkedScript, linkScript, type UioImports } from "./linked-script";
 import { type Aim, comparePairs, nsEach, type Row, rowOf } from "./measure";
@@ -40,7 +41,7 @@ const ENGINE = {
   dma: {
     address: { low: "ADDR_LO", high: "ADDR_HI", bits: 40 },
     length: { register: "LENGTH.BYTES", unitBytes: 1 },
-    ...{ alignmentBytes: 16, burstBytes: 256 },
+    ...{ alignmentBytes: 16, burstBytes: 256, busyWithinUs: 0 },
     transfers: [
       { name: "write", direction: "writes", start: "CONTROL.WRITE" },
       { name: "read", direction: "reads", start: "CONTROL.READ" },
@@ -60,7 +61,8 @@ interface EngineScript extends LinkedScript<{
 
 /**
  * The write that starts a transfer: checked against the memory that was granted, beside one that nobody checks and beside
- * the same check in JavaScript. The engine's registers are a plain file that says it is idle.
+ * the same check in JavaScript. The engine's registers are a plain file that says it is idle; one store, in all of these,
+ * takes each start.
  */
 export async function dmaStarts(): Promise<Row[]> {
   const compiled = await benchScript("registers");
@@ -116,7 +118,11 @@ function linkEngine(
   change: (words: Int32Array) => UioImports = () => ({}),
 ): EngineScript {
   const device = registerFile("engine", { [OFFSET.STATUS]: STATUS_READY }, description);
-  return { ...linkScript(compiled, device, () => change(device.words)), words: device.words };
+  const script = linkScript<EngineScript["exports"]>(compiled, device, (functions) => {
+    const changed = change(device.words);
+    return { ...changed, write32: takingWrite(device, OFFSET.CONTROL, changed["write32"] ?? functions["write32"]) };
+  });
+  return { ...script, words: device.words };
 }
 
 function checked(compiled: CompiledScript, segments: number): EngineScript {

@@ -60,9 +60,11 @@ static double now_ns(void) {
 /* Of the device: registers in a mapping of its own. */
 static volatile uint8_t *device;
 
-/* Spins, and looks at the clock only once in a while. What it waits for is there: the device puts it into STATUS. */
+/* Spins, and looks at the clock only once in a while. What it waits for is there: the device takes the pulses, and puts it
+   into STATUS. */
 static void poll32(volatile uint8_t *registers, uint32_t offset, uint32_t mask, uint32_t value) {
   NOTE('P', offset);
+  *(volatile uint32_t *)(device + CONTROL) = 0;
   *(volatile uint32_t *)(device + STATUS) = READY | value;
   double deadline = 0;
   for (unsigned spins = 1; (load(registers, offset) & mask) != value; spins++) {

@@ -13,6 +13,7 @@ import sys
 import time
 
 STATUS = 0x10 // 4
+CONTROL = 0x14 // 4
 READY = 0x300
 DONE_RD = 0x2
 DONE = 0x3
@@ -70,7 +71,8 @@ class AxiProxy:
         self._poll_status(DONE, 0)
 
     def _poll_status(self, mask, value):
-        # What it waits for is there: the device puts it into STATUS.
+        # What it waits for is there: the device takes the pulses, and puts it into STATUS.
+        self.device[CONTROL] = 0
         self.device[STATUS] = READY | value
         regs = self.regs
         if regs.STATUS & mask == value:
