@@ -30,7 +30,6 @@ import { GATE_MODULE_NAME } from "./module-file";
 import {
   channelIsIdle,
   channelsAt,
-  conditionsHold,
   haveEnded,
   isEvidence,
   isIdle,
@@ -85,16 +84,15 @@ const FN = {
   settle: 8,
   isIdle: 9,
   channelIsIdle: 10,
-  conditionsHold: 11,
-  isEvidence: 12,
-  haveEnded: 13,
-  read32: 14,
-  write32: 15,
-  read64: 16,
-  write64: 17,
-  poll32: 18,
-  deviceLoad: 19,
-  deviceStore: 20,
+  isEvidence: 11,
+  haveEnded: 12,
+  read32: 13,
+  write32: 14,
+  read64: 15,
+  write64: 16,
+  poll32: 17,
+  deviceLoad: 18,
+  deviceStore: 19,
 } as const;
 
 /**
@@ -119,8 +117,7 @@ export function gateModule(architecture: "x64" | "arm64"): Uint8Array {
     observe: observe(FN),
     settle: settle(device, FN),
     isIdle: isIdle(FN),
-    channelIsIdle: channelIsIdle(FN),
-    conditionsHold: conditionsHold(device, FN),
+    channelIsIdle: channelIsIdle(device, FN),
     isEvidence: isEvidence(),
     haveEnded: haveEnded(device),
     read32: read32(device),
@@ -269,6 +266,7 @@ const AT = {
   from: 14,
   end: 15,
   length: 16,
+  first: 17,
 } as const;
 
 function writeSpecial(device: DeviceAccess): FunctionSketch {
@@ -284,7 +282,7 @@ function writeSpecial(device: DeviceAccess): FunctionSketch {
   const fresh = i32.and(word(program, PROGRAM.fresh), channelsAt(get(address)));
   return {
     parameters: ["i32", "i32", "i32", "i32", "i32"],
-    locals: [...Array.from({ length: 9 }, () => "i32" as const), "i64", "i64", "i64"],
+    locals: [...Array.from({ length: 9 }, () => "i32" as const), "i64", "i64", "i64", "i32"],
     body: [
       ...when(has(notWritable, wide, upper), ...deny({ window, offset }, ACCESS.write32)),
       ...set(program, programOf(get(window))),

@@ -54,7 +54,6 @@ export interface IdleFunctions {
   readonly wait: number;
   readonly isIdle: number;
   readonly channelIsIdle: number;
-  readonly conditionsHold: number;
   readonly isEvidence: number;
   readonly haveEnded: number;
 }
@@ -134,62 +133,71 @@ function forEachChannel(
   ];
 }
 
-/**
- * `conditionsHold(program, channel's entry, its bit) -> i32`: whether a channel looks idle. Each register is read once for
- * each condition, and those behind one that does not hold are not.
- */
-export function conditionsHold(device: DeviceAccess, functions: IdleFunctions): FunctionSketch {
-  const [program, channel, bit, entry, found] = [0, 1, 2, 3, 4];
+/** Locals of a look at a channel. */
+interface LookLocals {
+  readonly program: number;
+  /** The channel's entry, and its bit. */
+  readonly channel: number;
+  readonly bit: number;
+  readonly entry: number;
+  readonly found: number;
+  /** 1 if the channel looks idle. */
+  readonly holds: number;
+}
+
+/** A look at a channel: each register is read once for each condition, and those behind one that does not hold are not. */
+function look(device: DeviceAccess, functions: IdleFunctions, at: LookLocals): Code {
+  const { program, channel, bit, entry, found, holds } = at;
   const field = (offset: number) => i32.load(get(entry), offset);
   const following = i32.add(get(entry), i32.const(IDLE_ENTRY.bytes));
+  const untold = i32.xor(i32.or(word(program, PROGRAM.several), word(program, PROGRAM.tainted)), i32.const(-1));
   const atWork = [
     when(
-      i32.and(i32.and(word(program, PROGRAM.fresh), get(bit)), i32.xor(word(program, PROGRAM.several), i32.const(-1))),
+      i32.and(i32.and(word(program, PROGRAM.fresh), get(bit)), untold),
       when(
         call(functions.isEvidence, get(program), field(IDLE_ENTRY.address), get(found)),
         clearBits(program, PROGRAM.fresh, get(bit)),
       ),
     ),
-    giveBack(i32.const(0)),
+    branch(OUT_OF_ALTERNATIVES),
   ];
-  return {
-    parameters: ["i32", "i32", "i32"],
-    results: ["i32"],
-    locals: ["i32", "i32"],
-    body: [
-      ...set(entry, i32.load(get(channel), CHANNEL_ENTRY.idle)),
-      ...block(
-        loop(
-          branchIf(1, i32.geU(get(entry), i32.load(get(channel), CHANNEL_ENTRY.idleEnd))),
-          set(found, device.load32(field(IDLE_ENTRY.address))),
-          block(
-            loop(
-              branchIf(1, i32.eq(i32.and(get(found), field(IDLE_ENTRY.mask)), field(IDLE_ENTRY.value))),
-              when(i32.eq(following, field(IDLE_ENTRY.next)), ...atWork),
-              set(entry, following),
-              branch(0),
-            ),
+  return block(
+    set(holds, i32.const(0)),
+    set(entry, i32.load(get(channel), CHANNEL_ENTRY.idle)),
+    block(
+      loop(
+        branchIf(1, i32.geU(get(entry), i32.load(get(channel), CHANNEL_ENTRY.idleEnd))),
+        set(found, device.load32(field(IDLE_ENTRY.address))),
+        block(
+          loop(
+            branchIf(1, i32.eq(i32.and(get(found), field(IDLE_ENTRY.mask)), field(IDLE_ENTRY.value))),
+            when(i32.eq(following, field(IDLE_ENTRY.next)), ...atWork),
+            set(entry, following),
+            branch(0),
           ),
-          set(entry, field(IDLE_ENTRY.next)),
-          branch(0),
         ),
+        set(entry, field(IDLE_ENTRY.next)),
+        branch(0),
       ),
-      ...i32.const(1),
-    ],
-  };
+    ),
+    set(holds, i32.const(1)),
+  );
 }
 
+/** From within the alternatives of a condition to behind the look: `when`, loop, block, loop, block, block. */
+const OUT_OF_ALTERNATIVES = 5;
+
 /** `channelIsIdle(program, channel's entry, its bit) -> i32`: whether a channel looks idle, and that means something. */
-export function channelIsIdle(functions: IdleFunctions): FunctionSketch {
-  const [program, channel, bit, holds, waited] = [0, 1, 2, 3, 4];
+export function channelIsIdle(device: DeviceAccess, functions: IdleFunctions): FunctionSketch {
+  const [program, channel, bit, holds, waited, entry, found] = [0, 1, 2, 3, 4, 5, 6];
   const isSet = (offset: number) => i32.and(word(program, offset), get(bit));
   const promptUs = i32.load(get(channel), CHANNEL_ENTRY.promptUs);
-  const look = set(holds, call(functions.conditionsHold, get(program), get(channel), get(bit)));
+  const again = look(device, functions, { program, channel, bit, entry, found, holds });
   const isFalse = giveBack(i32.const(0));
   const lookTwice = [
     set(waited, i32.const(0)),
     // It may say so because software wrote that: a channel that was at work has to say so for as long.
-    when(get(holds), when(isSet(PROGRAM.active), call(functions.wait, i32.const(TAINTED_US)), look)),
+    when(get(holds), when(isSet(PROGRAM.active), call(functions.wait, i32.const(TAINTED_US)), again)),
     // Or the other way round.
     loop(
       when(
@@ -198,7 +206,7 @@ export function channelIsIdle(functions: IdleFunctions): FunctionSketch {
           i32.ltU(get(waited), i32.const(TAINTED_US)),
           call(functions.wait, i32.const(TAINTED_STEP_US)),
           set(waited, i32.add(get(waited), i32.const(TAINTED_STEP_US))),
-          look,
+          again,
           branch(2),
         ),
       ),
@@ -208,9 +216,9 @@ export function channelIsIdle(functions: IdleFunctions): FunctionSketch {
   return {
     parameters: ["i32", "i32", "i32"],
     results: ["i32"],
-    locals: ["i32", "i32"],
+    locals: ["i32", "i32", "i32", "i32"],
     body: [
-      ...look,
+      ...again,
       ...when(isSet(PROGRAM.tainted), ...lookTwice),
       ...when(i32.eqz(get(holds)), isFalse),
       ...when(
@@ -218,7 +226,7 @@ export function channelIsIdle(functions: IdleFunctions): FunctionSketch {
         when(
           isSet(PROGRAM.prompt),
           // The start is taken: its pulses are among the conditions.
-          when(promptUs, call(functions.wait, promptUs), look, when(i32.eqz(get(holds)), isFalse)),
+          when(promptUs, call(functions.wait, promptUs), again, when(i32.eqz(get(holds)), isFalse)),
         ),
         when(i32.eqz(isSet(PROGRAM.prompt)), when(i32.eqz(call(functions.haveEnded, get(program), get(bit))), isFalse)),
         clearBits(program, PROGRAM.fresh, get(bit)),
@@ -397,18 +405,19 @@ export function settle(device: DeviceAccess, functions: IdleFunctions): Function
  * channels look idle; then as the device has it.
  */
 export function readHeld(device: DeviceAccess, functions: IdleFunctions): FunctionSketch {
-  const [program, address, channels, channel, bit] = [0, 1, 2, 3, 4];
+  const [program, address, channels, channel, bit, entry, found, holds] = [0, 1, 2, 3, 4, 5, 6, 7];
   const attributes = i32.load8U(i32.shrU(get(address), i32.const(2)), ATTRIBUTES_OFFSET);
   const shadow = i32.load(get(address), HELD_DISTANCE);
   return {
     parameters: ["i32", "i32"],
     results: ["i32"],
-    locals: ["i32", "i32", "i32"],
+    locals: ["i32", "i32", "i32", "i32", "i32", "i32"],
     body: [
       ...when(i32.and(attributes, i32.const(ATTRIBUTE.dirty)), giveBack(shadow)),
       ...set(channels, i32.and(word(program, PROGRAM.active), channelsAt(get(address)))),
       ...forEachChannel({ program, channels, channel, bit }, [
-        when(i32.eqz(call(functions.conditionsHold, get(program), get(channel), get(bit))), giveBack(shadow)),
+        look(device, functions, { program, channel, bit, entry, found, holds }),
+        when(i32.eqz(get(holds)), giveBack(shadow)),
       ]),
       // A start that comes next is checked with this, and gives it.
       ...i32.store(get(address), device.load32(get(address)), HELD_DISTANCE),

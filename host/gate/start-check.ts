@@ -28,6 +28,8 @@ export interface StartLocals {
   readonly several: number;
   /** The start bits of the transfer before. */
   readonly mask: number;
+  /** The only transfer that is started; 0 if there are several. */
+  readonly first: number;
   readonly found: number;
   /** In the tables of granted memory. */
   readonly grant: number;
@@ -74,6 +76,8 @@ export function startTransfers(device: DeviceAccess, at: StartLocals, isIdle: nu
           set(several, i32.or(get(several), field(TRANSFER_ENTRY.channel))),
         ),
         set(mask, field(TRANSFER_ENTRY.startMask)),
+        // Once there is a second, it is none of them.
+        set(at.first, i32.select(i32.const(0), get(entry), get(starts))),
         set(starts, i32.or(get(starts), field(TRANSFER_ENTRY.channel))),
       ),
     ),
@@ -94,7 +98,9 @@ export function startTransfers(device: DeviceAccess, at: StartLocals, isIdle: nu
       clearBits(program, PROGRAM.tainted, get(starts)),
       when(get(several), setBits(program, PROGRAM.several, get(several))),
       i32.store(get(program), i32.const(1), PROGRAM.everStarted),
-      ...forEachTransfer(program, entry, when(isStarted, ...begin(device, at, refuse))),
+      // Mostly there is one.
+      when(get(at.first), set(entry, get(at.first)), ...begin(device, at, refuse)),
+      when(i32.eqz(get(at.first)), ...forEachTransfer(program, entry, when(isStarted, ...begin(device, at, refuse)))),
       ...giveParameters(device, at),
     ),
   ];

@@ -77,6 +77,8 @@ const store =
 
 export const i32 = {
   const: (value: number): Code => [0x41, signed(value)],
+  /** The first value if the condition is not 0, else the second. */
+  select: (ifTrue: Code, ifFalse: Code, condition: Code): Code => [ifTrue, ifFalse, condition, 0x1b],
   eqz: unary(0x45),
   eq: binary(0x46),
   ne: binary(0x47),
