@@ -34,6 +34,10 @@ export class ModelErrors {
   }
 
   #lengthBytes(): number {
-    return statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0;
+    try {
+      return statSync(this.#log).size;
+    } catch {
+      return 0; // no board, or nobody's that may be looked into: who opens it says so
+    }
   }
 }

@@ -86,6 +86,13 @@ testOthers("what another user put into a board that is kept is found", async () 
   assert.match(message, join(firmware, "theirs"));
 });
 
+test("a file in a board's place is refused", async () => {
+  const sysroot = temporaryFile("file", "");
+  const { status, stderr } = await axiscript(["run", "--sysroot", sysroot, temporaryFile("hello.ts", HELLO)]);
+  assert.is(status, 1, stderr);
+  assert.match(stderr, /^ERR_AXI_/);
+});
+
 test("others may change neither the directory nor what is above it, nor what is in it", async () => {
   const sysroot = join(temporaryDirectory(), "board");
   await new VirtualBoard({ sysroot }).stop();
