@@ -53,8 +53,12 @@ function isTranspiled(exported: unknown): exported is Transpiled {
 }
 
 async function importFile(path: string, timeoutMs: number): Promise<Record<string, unknown>> {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
-    throw cannotUse(path, "there is no such file. A model is a JavaScript module, as my-core.mjs");
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isFile()) {
+    throw cannotUse(
+      path,
+      `${stat ? "it is no file" : "there is no such file"}. A model is a JavaScript module, as my-core.mjs`,
+    );
   }
   const late = new AbortController();
   try {

@@ -225,7 +225,11 @@ function readDirectory(directory: string): DeviceDescription[] {
   try {
     names = readdirSync(directory).filter((name) => name.endsWith(".json") && !name.endsWith(".schema.json"));
   } catch (cause) {
-    const advice = errnoCode(cause) === "ENOENT" ? "there is no such directory." : messageOf(cause);
+    const reasons: Partial<Record<string, string>> = {
+      ENOENT: "there is no such directory.",
+      ENOTDIR: "it is no directory.",
+    };
+    const advice = reasons[errnoCode(cause) ?? ""] ?? messageOf(cause);
     throw new AxiscriptError("ERR_AXI_DESCRIPTION", `Cannot read device descriptions in ${directory}: ${advice}`, {
       cause,
     });

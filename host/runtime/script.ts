@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { readRegularFile } from "../files/regular-file";
 import { sourceMapUrl, withSourceMapUrl } from "./wasm-binary";
 
+/** More than V8 takes. */
+const MAX_SCRIPT_BYTES = 2 ** 30;
 /** Reading a larger source map takes long, and cannot be stopped. asc's have some 30 bytes for each of the module's. */
 const MAX_SOURCE_MAP_BYTES = 2 ** 23;
 
@@ -66,7 +68,7 @@ function moveSourceMap(script: CompiledScript, directory: string): string {
  */
 export function readScript(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readRegularFile(path, MAX_SCRIPT_BYTES);
   } catch (cause) {
     const code = errnoCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") {

@@ -50,6 +50,26 @@ test("a board that was stopped listens for no signals", async () => {
   assert.is(process.listenerCount("SIGINT"), before);
 });
 
+test("a pipe is no script, no profile and no model", async () => {
+  const directory = temporaryDirectory();
+  const [script, profile, model] = ["pipe.wasm", "pipe.json", "pipe.mjs"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  assert.is(spawnSync("mkfifo", [script, profile, model]).status, 0);
+  for (const [args, message] of [
+    [["run", script], /^ERR_AXI_IO: .*it is a pipe or a device/],
+    [["inspect", script], /^ERR_AXI_IO: .*it is a pipe or a device/],
+    [["run", "-P", profile, script], /^ERR_AXI_(USAGE|IO): .*it is a pipe or a device/],
+    [["run", "--board=virtual", "--model", model, script], /^ERR_AXI_(MODEL|IO): .*it is (no file|a pipe)/],
+  ] as const) {
+    const { status, stderr } = await axiscript(args);
+    assert.ok(status === 1 || status === 2, stderr);
+    assert.match(stderr, message);
+  }
+});
+
 test("a pipe is no record, and no description", async () => {
   const directory = temporaryDirectory();
   const pipe = join(directory, "pipe.json");

@@ -1,15 +1,17 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { AxiscriptError, errnoCode, messageOf } from "../../errors";
 import type { PermissionLists, PermissionProfile } from "../permissions";
+import { readRegularFile } from "../../files/regular-file";
 import { checkRules } from "./check-options";
+
+const MAX_PROFILE_BYTES = 2 ** 20;
 
 /** Reads and checks a profile. @throws AxiscriptError ERR_AXI_USAGE */
 export function readProfile(path: string): PermissionProfile {
   const what = `the profile ${path}`;
   let rules: unknown;
   try {
-    rules = JSON.parse(readFileSync(path, "utf8"));
+    rules = JSON.parse(readRegularFile(path, MAX_PROFILE_BYTES).toString("utf8"));
   } catch (cause) {
     const reason = cause instanceof SyntaxError ? `it is not JSON, ${messageOf(cause)}` : errnoCode(cause);
     throw new AxiscriptError("ERR_AXI_USAGE", `Cannot use ${what}: ${reason ?? messageOf(cause)}.`, { cause });
