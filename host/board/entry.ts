@@ -72,8 +72,10 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
   }));
   const models = new Map(watched.map((model) => [model.description.kind, model]));
   const log = (message: string) => files.log(message);
-  const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), record, models, log });
   const use = isStandalone ? known : undefined;
+  let opened = 0;
+  const openings = () => opened;
+  const fabric = new Fabric({ bus, mainMemory, faults, random: randomNumbers(seed), openings, record, models, log });
   const kernel = startKernel(job, files, fabric, { buffer, devices });
   parentPort?.postMessage("serving");
   let warmUp = isStandalone ? startWarmUp(files, record !== undefined) : undefined;
@@ -91,6 +93,7 @@ function serve(job: BoardJob, loaded: readonly LoadedModel[]): void {
     const isTurn = now - lastServed >= (isIdle ? IDLE_KERNEL_INTERVAL_MS : KERNEL_INTERVAL_MS);
     if (isTurn) {
       kernel.serve();
+      opened = use?.opened ?? 0;
       fabric.settle();
       lastServed = now;
     }

@@ -36,6 +36,8 @@ export interface FabricOptions {
   readonly faults: Faults;
   /** Gives numbers from 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Changes when another process may use the board; absent: there is one. */
+  readonly openings?: () => number;
   /** Where transfers and writes to registers are put on record. */
   readonly record: BoardRecord | undefined;
   /** What the user brought, by kind. */
@@ -155,7 +157,7 @@ export class Fabric {
 
   /** The models that a board without the design in question never needs are loaded here. */
   #model(core: FabricCore, registers: Int32Array): CoreModel {
-    const { faults, random } = this.#options;
+    const { faults, random, openings } = this.#options;
     if (core.kind === "axi-timer") {
       const { AxiTimerModel } = require("./axi-timer") as typeof import("./axi-timer");
       return new AxiTimerModel(registers);
@@ -163,7 +165,7 @@ export class Fabric {
     if (core.kind === "user") return this.#userCore(core, registers);
     const bus = this.#port(core.port, nameOf(core), () => sideBandOf(registers));
     if (core.kind === "axi-proxy") {
-      return new AxiProxyModel(registers, bus, new PortTimer(core.port, random), faults[core.port]);
+      return new AxiProxyModel(registers, bus, new PortTimer(core.port, random, openings), faults[core.port]);
     }
     const { AxiTrafficGenModel } = require("./axi-traffic-gen") as typeof import("./axi-traffic-gen");
     const { ThroughputTimer } = require("./throughput") as typeof import("./throughput");

@@ -15,6 +15,7 @@ import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import { type OverlayErrors, overlaysDirectory } from "./overlay-attributes";
 import { Overlays } from "./overlays";
 import { PATHS } from "./paths";
+import { UIO_DRIVER } from "./platform-device";
 import { BASE_TREE } from "./tree";
 import { type BoardUDmaBuf, NAME as U_DMA_BUF } from "./u-dma-buf";
 import { uDmaBufAttributes } from "./u-dma-buf-attributes";
@@ -71,6 +72,8 @@ export class FuseKernel implements BoardKernel {
       [PATHS.fpgaDebug]: new Directory({ image: text(() => readBack(manager, readbackType)) }),
       [PATHS.readbackParameters]: new Directory({ readback_type: readbackType.attribute }),
       [PATHS.uioClass]: new Directory(),
+      [`${PATHS.platformBus}/devices`]: new Directory(),
+      [`${PATHS.platformBus}/drivers/${UIO_DRIVER}`]: new Directory(),
       [`${PATHS.uDmaBufClass}/${U_DMA_BUF}`]: uDmaBufAttributes(buffer),
       [`sys/class/udmabuf/${U_DMA_BUF}`]: new Link(`../u-dma-buf/${U_DMA_BUF}`),
       [PATHS.firmwareParameters]: new Directory({ path: searchPath(firmware) }),

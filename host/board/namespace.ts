@@ -24,6 +24,7 @@ const SERVED: ReadonlySet<string> = new Set([
   PATHS.devices,
   PATHS.firmware,
   PATHS.fpgaManager.split("/").slice(0, -1).join("/"),
+  PATHS.platformBus,
   PATHS.platformDevices,
   PATHS.uDmaBufClass,
   PATHS.uioClass,

@@ -17,6 +17,8 @@ export interface OverlayDevice {
   /** As today's kernels have it: the node's name with unit address, or the property `linux,uio-name`. */
   readonly name: string;
   readonly nodeName: string;
+  /** In the device tree: `/axi/AxiProxy@a0000000`. */
+  readonly treePath: string;
   /** On the platform bus. */
   readonly busName: string;
   readonly ranges: readonly RegisterRange[];
@@ -102,7 +104,12 @@ function uioDevice(bus: DeviceTreeBus, node: DeviceTreeNode): OverlayDevice {
     throw new OverlayError(`node ${nodeName} has ${lengthBytes} bytes of registers`);
   }
   const [name = nodeName] = stringsOf(properties.get("linux,uio-name"));
-  return { name, nodeName, busName: bus.nameOf(node), ranges, interrupt: sharedInterrupt(properties), properties };
+  return {
+    ...{ name, nodeName, ranges, properties },
+    treePath: `${bus.path}/${nodeName}`,
+    busName: bus.nameOf(node),
+    interrupt: sharedInterrupt(properties),
+  };
 }
 
 function sharedInterrupt(properties: ReadonlyMap<string, Buffer>): number | undefined {

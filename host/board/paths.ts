@@ -11,6 +11,7 @@ export const PATHS = {
   uioClass: "sys/class/uio",
   uDmaBufClass: "sys/class/u-dma-buf",
   platformDevices: "sys/devices/platform",
+  platformBus: "sys/bus/platform",
   firmware: "lib/firmware",
   devices: "dev",
   pagemap: "proc/self/pagemap",

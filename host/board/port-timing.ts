@@ -60,21 +60,27 @@ const MEASURED: Readonly<Record<Port, PortTiming>> = {
 export class PortTimer {
   readonly #timing: PortTiming;
   readonly #random: () => number;
-  readonly #used = { read: false, write: false };
+  readonly #openings: () => number;
+  /** What {@link #openings} said at the last transfer. */
+  readonly #openedAt: { read?: number; write?: number } = {};
 
   /**
    * @param port the port
    * @param random gives numbers from 0 up to, not including, 1
+   * @param openings changes when another process may be the one that transfers: its first transfer takes as long as first
+   *   ones do. Absent: there is one process
    */
-  constructor(port: Port, random: () => number) {
+  constructor(port: Port, random: () => number, openings: () => number = () => 0) {
     this.#timing = MEASURED[port];
     this.#random = random;
+    this.#openings = openings;
   }
 
   /** Clock cycles of the next transfer. */
   next(direction: "read" | "write"): number {
-    const histogram = this.#timing[this.#used[direction] ? "repeated" : "first"][direction];
-    this.#used[direction] = true;
+    const openings = this.#openings();
+    const histogram = this.#timing[this.#openedAt[direction] === openings ? "repeated" : "first"][direction];
+    this.#openedAt[direction] = openings;
     const total = histogram.reduce((sum, [, count]) => sum + count, 0);
     let remaining = this.#random() * total;
     for (const [cycles, count] of histogram) {

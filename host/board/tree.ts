@@ -4,12 +4,20 @@ import { makeDirectories } from "../files/own-directories";
 import { removeTree } from "../files/remove";
 import { installFirmware } from "./built-firmware";
 import { PATHS } from "./paths";
+import { UIO_DRIVER } from "./platform-device";
 
 /** What the board's device tree says of the board itself. */
 export const BASE_TREE: Readonly<Record<string, Buffer>> = {
   model: Buffer.from("Avnet Ultra96-V2 Rev1\0"),
   compatible: Buffer.from("avnet,ultra96-rev1\0avnet,ultra96\0xlnx,zynqmp\0"),
 };
+/** Where there is something for each device of an overlay. */
+const DEVICE_DIRECTORIES = [
+  PATHS.uioClass,
+  `${PATHS.platformBus}/devices`,
+  `${PATHS.platformBus}/drivers/${UIO_DRIVER}`,
+  PATHS.platformDevices,
+] as const;
 export const MANAGER_NAME = "Xilinx ZynqMP FPGA Manager\n";
 
 /**
@@ -18,7 +26,7 @@ export const MANAGER_NAME = "Xilinx ZynqMP FPGA Manager\n";
  */
 export function buildTree(sysroot: string): void {
   removeLink(join(sysroot, "configfs"));
-  for (const directory of [PATHS.overlays, PATHS.uioClass, PATHS.platformDevices, PATHS.devices, "sys/kernel"]) {
+  for (const directory of [PATHS.overlays, ...DEVICE_DIRECTORIES, PATHS.devices, "sys/kernel"]) {
     makeDirectories(join(sysroot, directory));
   }
   if (readdirSync(join(sysroot, PATHS.overlays)).length === 0) removeDevices(sysroot);
@@ -61,7 +69,7 @@ function removeLink(path: string): void {
 
 /** Without an overlay there are no devices: takes away what a board that was killed may have left. */
 function removeDevices(sysroot: string): void {
-  for (const directory of [PATHS.uioClass, PATHS.platformDevices]) {
+  for (const directory of DEVICE_DIRECTORIES) {
     for (const name of readdirSync(join(sysroot, directory))) removeTree(join(sysroot, directory, name));
   }
   removeDeviceFiles(sysroot);

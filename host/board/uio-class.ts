@@ -6,11 +6,10 @@ import type { KernelFiles } from "./kernel-files";
 import { Attribute, Directory, KernelError, Link } from "./kernel-tree";
 import type { OverlayDevice } from "./overlay-devices";
 import { PATHS } from "./paths";
+import { platformDirectory, ueventOf, UIO_DRIVER } from "./platform-device";
 import { mapsDirectory, mapsOf, registerFileBytes, type UioMap } from "./uio-maps";
 
 const UIO_MAJOR = 243;
-/** What a device tree allows, but for `.` and `..`, which are no files. */
-const PROPERTY_NAME = /^(?!\.{1,2}$)[\w,.+?#-]{1,31}$/;
 /** No count of interrupts. */
 const NEVER_SHOWN = -1;
 
@@ -52,7 +51,9 @@ export class UioClass {
     if (this.#nodes.has(platformName)) throw new KernelError("EEXIST", `${platformName} is there already`);
     const [id = this.#firstFree()] = this.#kernelFiles.entries(`${platform}/uio`);
     const node = { id, device, ...mapDevice(this.#devices, id, device) };
-    this.#kernelFiles.add(platform, platformDirectory(platformName, node));
+    const made = { uio: new Directory({ [id]: classDirectory(node) }) };
+    this.#kernelFiles.add(platform, platformDirectory(device, made));
+    for (const [path, target] of busLinks(device)) this.#kernelFiles.add(path, new Link(target));
     this.#kernelFiles.add(`${PATHS.uioClass}/${id}`, new Link(`../../devices/platform/${platformName}/uio/${id}`));
     this.#nodes.set(platformName, node);
     if (node.interrupt) this.#events.set(node, NEVER_SHOWN);
@@ -66,6 +67,7 @@ export class UioClass {
     this.#nodes.delete(platformName);
     this.#events.delete(node);
     this.#devices.remove(id);
+    for (const [path] of busLinks(device)) this.#kernelFiles.remove(path);
     this.#kernelFiles.remove(`${PATHS.platformDevices}/${platformName}`);
     this.#kernelFiles.remove(`${PATHS.uioClass}/${id}`);
   }
@@ -88,27 +90,30 @@ export class UioClass {
   }
 }
 
-/** What a platform device shows: its device-tree node, and the UIO device that its driver made. */
-function platformDirectory(platformName: string, { id, device, maps, interrupt }: UioNode): Directory {
+/** What the class shows of a device. */
+function classDirectory({ id, device, maps, interrupt }: UioNode): Directory {
   const line = (text: string) => Attribute.of(`${text}\n`);
+  const minor = id.replace("uio", "");
   const uio = new Directory({
     name: line(device.name),
     version: line("devicetree"),
     event: new Attribute({ show: () => `${interrupt?.count ?? 0}\n` }),
-    dev: line(`${UIO_MAJOR}:${id.replace("uio", "")}`),
-    device: new Link(`../../../${platformName}`),
+    dev: line(`${UIO_MAJOR}:${minor}`),
+    uevent: ueventOf({ MAJOR: UIO_MAJOR, MINOR: minor, DEVNAME: id }),
+    device: new Link(`../../../${device.busName}`),
+    subsystem: new Link("../../../../../class/uio"),
   });
   if (maps.length > 0) uio.add("maps", mapsDirectory(maps));
-  return new Directory({ uio: new Directory({ [id]: uio }), of_node: treeNodeDirectory(device) });
+  return uio;
 }
 
-/** A device-tree node: its properties as they are. */
-function treeNodeDirectory({ nodeName, properties }: OverlayDevice): Directory {
-  const directory = new Directory({ name: Attribute.of(Buffer.from(`${nodeName.split("@")[0]}\0`)) });
-  for (const [name, value] of properties) {
-    if (PROPERTY_NAME.test(name)) directory.add(name, Attribute.of(value));
-  }
-  return directory;
+/** Where the platform bus has links to a device. */
+function busLinks({ busName }: OverlayDevice): readonly (readonly [path: string, target: string])[] {
+  const device = `devices/platform/${busName}`;
+  return [
+    [`${PATHS.platformBus}/devices/${busName}`, `../../../${device}`],
+    [`${PATHS.platformBus}/drivers/${UIO_DRIVER}/${busName}`, `../../../../${device}`],
+  ];
 }
 
 function eventPath({ id, device }: UioNode): string {

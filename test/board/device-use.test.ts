@@ -20,6 +20,7 @@ const DEVICE = {
   name: "Thing",
   nodeName: "Thing@a0000000",
   busName: "a0000000.Thing",
+  treePath: "/Thing@a0000000",
   ranges: [{ name: "Thing", address: 0xa0000000, lengthBytes: 4096 }],
   interrupt: undefined,
   properties: new Map<string, Buffer>(),

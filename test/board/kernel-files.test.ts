@@ -87,7 +87,7 @@ test("the tree of a UIO device is as the kernel lays it out", async () => {
   assert.is(readlinkSync(uio), "../../devices/platform/a0010000.AxiProxy/uio/uio1");
   const attributes = { name: "AxiProxy", version: "devicetree", event: "0", dev: "243:1" };
   for (const [name, value] of Object.entries(attributes)) assert.is(read(`${uio}/${name}`), `${value}\n`);
-  assert.equal(readdirSync(uio).sort(), ["dev", "device", "event", "maps", "name", "version"]);
+  assert.equal(readdirSync(uio).sort(), ["dev", "device", "event", "maps", "name", "subsystem", "uevent", "version"]);
   assert.equal(readdirSync(`${uio}/maps`), ["map0"]);
   const map = { name: "AxiProxy@a0010000", addr: "0x00000000a0010000", size: "0x0000000000001000", offset: "0x0" };
   assert.equal(readdirSync(`${uio}/maps/map0`).sort(), Object.keys(map).sort());
