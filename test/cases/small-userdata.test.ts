@@ -13,16 +13,21 @@ import { temporaryDirectory } from "../support/temporary";
 const test = suite("users' files in a board's directory");
 
 /** Files that a user may put there, and one that takes the place of the board's. */
-const MINE = ["mine", "lib/mine", "lib/firmware/mine.bin", "var/log/mine", "dev/mine", "etc/deep/mine"];
+const MINE = ["mine", "lib/mine", "lib/firmware/mine.bin", "var/log/mine", "etc/deep/mine"];
+/** Also there, where devices are not a file system of the board's own. */
+const AMONG_DEVICES = "dev/mine";
 const REPLACED = "lib/firmware/xilinx/axi_proxy/axi_proxy.dtbo";
 
-function putMine(sysroot: string): void {
+/** Gives the paths of what was put there. */
+function putMine(sysroot: string, kernelFiles: VirtualBoardOptions["kernelFiles"]): string[] {
   mkdirSync(join(sysroot, "etc/deep"), { recursive: true });
-  for (const path of [...MINE, REPLACED]) writeFileSync(join(sysroot, path), path);
+  const paths = [...MINE, REPLACED, ...(kernelFiles === "plain" ? [AMONG_DEVICES] : [])];
+  for (const path of paths) writeFileSync(join(sysroot, path), path);
+  return paths;
 }
 
-function checkMine(sysroot: string): void {
-  for (const path of [...MINE, REPLACED]) assert.is(readFileSync(join(sysroot, path), "utf8"), path);
+function checkMine(sysroot: string, paths: readonly string[]): void {
+  for (const path of paths) assert.is(readFileSync(join(sysroot, path), "utf8"), path);
 }
 
 const KINDS: NonNullable<VirtualBoardOptions["kernelFiles"]>[] = canMount() ? ["plain", "fuse"] : ["plain"];
@@ -31,17 +36,17 @@ for (const kernelFiles of KINDS) {
     const sysroot = temporaryDirectory();
     const board = new VirtualBoard({ sysroot, keep: false, kernelFiles });
     new FpgaManager(new Sysroot(sysroot)).program(...firmwareOf("axi_timer"));
-    putMine(sysroot);
+    const mine = putMine(sysroot, kernelFiles);
     await board.stop();
-    checkMine(sysroot);
+    checkMine(sysroot, mine);
     const left = readdirSync(sysroot, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
     const names = left.map((entry) => join(entry.parentPath, entry.name).slice(sysroot.length + 1));
-    const users = [...MINE, REPLACED, "lib/firmware/axi_timer.dtbo", "lib/firmware/axi_timer.bit.bin"];
+    const users = [...mine, "lib/firmware/axi_timer.dtbo", "lib/firmware/axi_timer.bit.bin"];
     assert.equal(names.filter((name) => !name.startsWith(".board/")).sort(), users.sort());
 
     // The directory is a board's still, and nothing stays of it once the user's files are gone.
     const again = new VirtualBoard({ sysroot, keep: false, kernelFiles });
-    checkMine(sysroot);
+    checkMine(sysroot, mine);
     for (const path of users) rmSync(join(sysroot, path));
     rmSync(join(sysroot, "etc"), { recursive: true });
     await again.stop();
@@ -52,11 +57,11 @@ for (const kernelFiles of KINDS) {
 test("stay when the next board takes a directory whose board was killed", async () => {
   const sysroot = join(temporaryDirectory(), "board");
   const killed = await startBoardProcess(["--sysroot", sysroot]);
-  putMine(sysroot);
+  const mine = putMine(sysroot, canMount() ? "fuse" : "plain");
   await killed.end("SIGKILL");
   writeFileSync(join(sysroot, "later"), "");
   const board = new VirtualBoard({ sysroot });
-  checkMine(sysroot);
+  checkMine(sysroot, mine);
   assert.ok(existsSync(join(sysroot, "later")));
   await board.stop();
 });

@@ -111,7 +111,7 @@ test("a script may declare host functions of its own", async () => {
 console.log(virtualAddress(0) > 0 ? "somewhere" : "nowhere");`,
   );
   const { wasm } = await compileScript(script, { cacheDirectory: false });
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>));
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm));
   assert.ok(imports.some(({ name }) => name === "virtual_address"));
 });
 
