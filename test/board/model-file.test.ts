@@ -64,7 +64,7 @@ test("a path is relative to the working directory", async () => {
 
 test("what is no module is refused with the place of the mistake", async () => {
   await refused([join(temporaryDirectory(), "nowhere.mjs")], /there is no such file/);
-  await refused([temporaryDirectory()], /there is no such file/);
+  await refused([temporaryDirectory()], /it is no file/);
   await refused(
     [temporaryFile("m.mjs", "export default {\n  kind: ;\n};")],
     /Unexpected token ';'\. To see where: node --check .*m\.mjs/,

@@ -138,9 +138,11 @@ test("writes to registers, steps of the FPGA manager, devices and lines of the k
 
 test("an interrupt is on record with the writes that led to it", async () => {
   const record = join(temporaryDirectory(), "record.jsonl");
-  await runFile("examples/interrupts.ts", { record });
+  const { stdout } = await runFile("examples/interrupts.ts", { record });
   const events = parseRecord(readFileSync(record, "utf8")).map(({ event, core }) => `${event} ${core}`);
-  assert.is(events.filter((event) => event === "interrupt axi-timer@a0080000").length, 5);
+  // On a busy machine the timer may fire once more before it is stopped, and the script says so.
+  const expected = stdout.includes("one that was under way") ? 6 : 5;
+  assert.is(events.filter((event) => event === "interrupt axi-timer@a0080000").length, expected);
 });
 
 testWhere(
