@@ -1,5 +1,4 @@
 import { AxiscriptError } from "../errors";
-import { endProcess } from "../native/exit";
 import { stderrWritten } from "./stderr";
 
 /** How long a program that was stopped waits for a reader of stderr that takes nothing. */
@@ -26,6 +25,8 @@ export async function end(exitCode: number, error?: unknown): Promise<void> {
   await stderrWritten((idleMs) => !insists() && (!isStopped || idleMs < UNREAD_MS));
   process.exitCode = exitCode;
   if (!isStopped) return;
+  // Loaded when something was stopped, and so could be.
+  const { endProcess } = require("../native/exit") as typeof import("../native/exit");
   process.on("exit", () => endProcess(exitCode));
   process.exit();
 }

@@ -2,15 +2,13 @@ import { writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { monotonicMs } from "../clock";
 import { errnoCode } from "../errors";
-import { waitWritable } from "../native/libc";
-import { bytesAtOnce } from "../runtime/streams";
 
 const STDERR = 2;
 const LOOK_INTERVAL_MS = 10;
 
 /** What was not taken yet. */
 let waiting = Buffer.alloc(0);
-let most: number | undefined;
+let stream: ReturnType<typeof openStream> | undefined;
 let isWriting = false;
 
 /**
@@ -51,12 +49,23 @@ async function keepWriting(): Promise<void> {
 
 /** As much as stderr takes without blocking. */
 function writeSome(): void {
-  most ??= bytesAtOnce(STDERR);
+  stream ??= openStream();
   try {
-    while (waiting.length > 0 && waitWritable(STDERR, 0)) {
-      waiting = waiting.subarray(writeSync(STDERR, waiting, 0, Math.min(waiting.length, most)));
+    while (waiting.length > 0 && stream.isWritable()) {
+      waiting = waiting.subarray(writeSync(STDERR, waiting, 0, Math.min(waiting.length, stream.most)));
     }
   } catch (error) {
     if (errnoCode(error) !== "EAGAIN") waiting = Buffer.alloc(0);
+  }
+}
+
+/** How stderr is asked what it takes. A platform on which nothing can be asked is told so all the same. */
+function openStream(): { readonly most: number; readonly isWritable: () => boolean } {
+  try {
+    const { waitWritable } = require("../native/libc") as typeof import("../native/libc");
+    const { bytesAtOnce } = require("../runtime/streams") as typeof import("../runtime/streams");
+    return { most: bytesAtOnce(STDERR), isWritable: () => waitWritable(STDERR, 0) };
+  } catch {
+    return { most: Infinity, isWritable: () => true };
   }
 }

@@ -1,8 +1,6 @@
-import { BoardThread } from "../board/thread";
 import { Sysroot } from "../devices/sysroot";
 import { hasUioDevices } from "../devices/uio-presence";
 import { checkPlatform } from "../platform";
-import { ScriptThread } from "./script-thread";
 
 /**
  * Starts the thread of a virtual board ahead of time, for a program that will create a runtime a moment later: it takes
@@ -13,10 +11,19 @@ import { ScriptThread } from "./script-thread";
  */
 export function prepareVirtualBoard(): void {
   checkPlatform(process);
-  if (!hasUioDevices(new Sysroot("/"))) BoardThread.prepare();
+  if (hasUioDevices(new Sysroot("/"))) return;
+  const { BoardThread } = require("../board/thread") as typeof import("../board/thread");
+  BoardThread.prepare();
 }
 
-/** Starts a thread for the first script ahead of time, as {@link prepareVirtualBoard} does. Without a script it ends with the program. */
+/**
+ * Starts a thread for the first script ahead of time, as {@link prepareVirtualBoard} does. Without a script it ends with the
+ * program.
+ *
+ * @throws AxiscriptError ERR_AXI_UNSUPPORTED_PLATFORM
+ */
 export function prepareScriptThread(): void {
+  checkPlatform(process);
+  const { ScriptThread } = require("./script-thread") as typeof import("./script-thread");
   ScriptThread.prepare();
 }

@@ -223,7 +223,7 @@ test("names from files cannot move the cursor of a terminal or add lines", async
   assert.is(stderr, "");
   // eslint-disable-next-line no-control-regex
   assert.not.match(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
-  assert.match(stdout, /\?\[2Jevil\?System\?1m \(uio1\)/);
+  assert.match(stdout, /\\x1b\[2Jevil\\nSystem\\x9b1m \(uio1\)/);
 });
 
 test("a root full of things of the wrong sort is findings, not a failure", async () => {

@@ -63,7 +63,7 @@ test("allocation without end ends at --max-memory", async () => {
       console.log(memory.size().toString());
     }`,
   );
-  const expected = { status: 134, message: /^ERR_AXI_(?:TRAP|ABORT): / };
+  const expected = { status: 1, message: /^ERR_AXI_OUT_OF_MEMORY: .*67108864 bytes .*--max-memory/ };
   assertEndedAtLimit((await endsWith(expected, script, ["--max-memory=64M"])).stdout, 2 ** 26);
 });
 

@@ -168,7 +168,7 @@ const MISTAKES: readonly Mistake[] = [
   },
   { name: "a kind that is taken", models: () => [modelFile({ kind: '"axi-proxy"' })], says: /"kind" is "axi-proxy"/ },
   { name: "an address that is taken", models: () => [modelFile(at("0xa0000000"))], says: /collides with .*axi-proxy/ },
-  { name: "an address within a page", models: () => [modelFile(at("0xa0100800"))], says: /"address" is 0xa0100800/ },
+  { name: "an address within a word", models: () => [modelFile(at("0xa0100804"))], says: /"address" is 0xa0100804/ },
   { name: "one model twice", models: () => Array<string>(2).fill(modelFile()), says: /"kind" is "plain", which is/ },
   {
     name: "a module that waits for ever",
