@@ -33,7 +33,7 @@ function withSlowThread(thread: string, program: string): string {
 
 test("the board's thread has loaded its native module before the program ends", () => {
   const program = `${CREATE}.catch(() => {}); setTimeout(() => process.exit(0), 100);`;
-  assert.is(withSlowThread("worker", program), "loaded\n");
+  assert.is(withSlowThread("board/worker", program), "loaded\n");
 });
 
 test("so has a script's", () => {
@@ -44,7 +44,7 @@ test("so has a script's", () => {
       running.catch(() => {});
       setTimeout(() => process.exit(0), 100);
     });`;
-  assert.is(withSlowThread("script-worker", program), "loaded\n");
+  assert.is(withSlowThread("runtime/worker", program), "loaded\n");
 });
 
 test.run();

@@ -8,6 +8,8 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 /** Links that lead out of a board's directory and are the board's own, with where they lead. */
 const LEADING_OUT: ReadonlyMap<string, string> = new Map([[PATHS.pagemap, "/proc/self/pagemap"]]);
+/** What a device file of a board that has no file system for them leads to. */
+const IN_MEMORY = /^\/proc\/\d+\/fd\/\d+$/;
 /** Where users keep firmware; what the board writes lies in a directory of its own there. */
 const FIRMWARE = `${PATHS.firmware}/`;
 const BUILT_FIRMWARE = `${PATHS.firmware}/xilinx`;
@@ -57,6 +59,8 @@ function within(target: string, shown: string, body: (fd: number) => void): void
 function checkLink(stat: Stats, relative: string, target: string, shown: string): void {
   if (!isTrusted(stat.uid)) requireOwn(stat, shown);
   if (LEADING_OUT.get(relative) === target) return;
+  // A board that was killed has left it: the next one puts a file in its place, and follows it nowhere.
+  if (posix.dirname(relative) === PATHS.devices && IN_MEMORY.test(target)) return;
   const isFirmware = relative.startsWith(FIRMWARE) && !`${relative}/`.startsWith(`${BUILT_FIRMWARE}/`);
   const end = posix.join("/board", posix.dirname(relative), target);
   const isInside = !posix.isAbsolute(target) && (end === "/board" || end.startsWith("/board/"));

@@ -128,6 +128,17 @@ function reserveMemory(): WebAssembly.Memory {
   }
 }
 
+/** @throws AxiscriptError ERR_AXI_INSTALLATION */
+function readModule(): WebAssembly.Module {
+  const path = gateModulePath(process.arch === "arm64" ? "arm64" : "x64");
+  try {
+    return new WebAssembly.Module(readFileSync(path));
+  } catch (cause) {
+    const message = `Cannot use this installation of axiscript: ${messageOf(cause)}. Install it again.`;
+    throw new AxiscriptError("ERR_AXI_INSTALLATION", message, { cause });
+  }
+}
+
 /** Has the kernel give the memory small pages: of each of its tables some bytes are used, as a rule. */
 function keepSparse({ buffer }: WebAssembly.Memory): void {
   try {
@@ -173,7 +184,7 @@ export class Gate {
     if (seen) this.#see(seen);
     else for (let index = 0; index < WINDOW_COUNT; index++) this.#shut(index);
     this.granted = new GrantedMemory(this.#memory.buffer);
-    compiled ??= new WebAssembly.Module(readFileSync(gateModulePath(process.arch === "arm64" ? "arm64" : "x64")));
+    compiled ??= readModule();
     const instance = new WebAssembly.Instance(compiled, {
       host: {
         deny: (window: number, offset: number, access: number) => this.#deny(window, offset >>> 0, access),
