@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf, withCause } from "../errors";
 import { Gate, type SeenWindow } from "../gate/gate";
 import { terminateExecution } from "../native/isolate";
 import { startWorker } from "../start-worker";
@@ -266,6 +266,11 @@ export class ScriptThread {
     this.#settle();
     const { memory } = current.control;
     if (memory.lengthBytes > 0) openBoard(current.job.board).withdrawMemory(memory);
+    const cause = withCause(this.#failure);
+    if (cause instanceof AxiscriptError) {
+      current.reject(cause);
+      return;
+    }
     current.reject(
       new AxiscriptError(
         "ERR_AXI_LIMIT",

@@ -48,8 +48,8 @@ for (const way of ["run", "runSync"] as const) {
     const script = await compileScript(temporaryFile("script.ts", SOURCE), { optimize: "0" });
     const runtime = await createRuntime({ board: "virtual" });
     const stop = (timeoutMs: number) => rejectsWith("ERR_AXI_TIMEOUT", () => runtime[way](script, { timeoutMs }));
-    // The first stop must not come while the FPGA is programmed.
-    await stop(1000);
+    // The first stop must not come while the FPGA is programmed. And what a board opens at its first transfer stays open.
+    for (let first = 0; first < 3; first++) await stop(1000);
     const before = await settledResources();
     const pinned = pinnedKilobytes();
     for (let timeoutMs = 20; timeoutMs < 120; timeoutMs += 2) {
