@@ -4,6 +4,7 @@ import { AxiscriptError, messageOf, withCause } from "../errors";
 import { Gate, type SeenWindow } from "../gate/gate";
 import { terminateExecution } from "../native/isolate";
 import { startWorker } from "../start-worker";
+import { ThreadStart } from "../thread-start";
 import { requireWorkingDirectory } from "../working-directory";
 import { type BoardHandle, openBoard } from "./board-handle";
 import { IDLE_TIMEOUT_MS, type RunResult, type RunSettings, type RunStreams, type ScriptIdentity } from "./run";
@@ -89,6 +90,25 @@ const running = new Set<ScriptThread>();
 
 let prepared: ScriptThread | undefined;
 
+/** Threads that may not have loaded their native modules yet. */
+const starting = new Set<ThreadStart>();
+let isAwaited = false;
+
+/** A thread that is about to start: the end of the process waits until it has. */
+function newStart(): { readonly start: ThreadStart; readonly words: SharedArrayBuffer } {
+  const words = new SharedArrayBuffer(4);
+  const start = new ThreadStart(new Int32Array(words), 0);
+  for (const other of starting) if (other.isDone) starting.delete(other);
+  if (!isAwaited) process.once("exit", awaitStarts);
+  isAwaited = true;
+  starting.add(start);
+  return { start, words };
+}
+
+function awaitStarts(): void {
+  for (const start of starting) start.await();
+}
+
 /** A thread that runs scripts, one at a time. */
 export class ScriptThread {
   readonly #worker: Worker;
@@ -98,15 +118,25 @@ export class ScriptThread {
 
   constructor() {
     requireWorkingDirectory();
-    this.#worker = startWorker(join(__dirname, "../runtime/worker.js"), {
-      execArgv: [],
-      resourceLimits: { stackSizeMb: STACK_MEGABYTES },
-    });
+    const { start, words } = newStart();
+    try {
+      this.#worker = startWorker(join(__dirname, "../runtime/worker.js"), {
+        workerData: words,
+        execArgv: [],
+        resourceLimits: { stackSizeMb: STACK_MEGABYTES },
+      });
+    } catch (error) {
+      start.done();
+      throw error;
+    }
     this.#worker.on("message", (message: FromThread) => this.#receive(message));
     this.#worker.on("error", (error) => {
       this.#failure = error;
     });
-    this.#worker.once("exit", () => this.#lose());
+    this.#worker.once("exit", () => {
+      start.done();
+      this.#lose();
+    });
   }
 
   /** Starts a thread ahead of time: it takes some 40 ms until it can run a script, in parallel to whatever comes first. */

@@ -1,7 +1,8 @@
-import { type MessagePort, parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { waitUntil } from "../devices/wait";
 import { AxiscriptError } from "../errors";
 import { currentIsolate, terminateExecution } from "../native/isolate";
+import { ThreadStart } from "../thread-start";
 import { openBoard } from "./board-handle";
 import { type Board, type RunResult, ScriptRun } from "./run";
 import { RunControl } from "./run-control";
@@ -116,3 +117,5 @@ function observed(board: Board, control: RunControl): Board {
 }
 
 if (parentPort) new ScriptWorker(parentPort);
+
+if (workerData instanceof SharedArrayBuffer) new ThreadStart(new Int32Array(workerData), 0).done();
