@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { AxiscriptError, errnoCode, messageOf, withCause } from "../errors";
 import { readRegularFile } from "../files/regular-file";
 import { sourceMapUrl, withSourceMapUrl } from "./wasm-binary";
 
@@ -74,6 +74,8 @@ export function readScript(path: string): Uint8Array {
     if (code === "ENOENT" || code === "ENOTDIR") {
       throw new AxiscriptError("ERR_AXI_SCRIPT_NOT_FOUND", `Cannot run ${path}: there is no such file.`, { cause });
     }
+    const limit = withCause(cause);
+    if (limit instanceof AxiscriptError) throw limit;
     throw new AxiscriptError("ERR_AXI_IO", `Cannot read ${path}: ${code ?? messageOf(cause)}.`, { cause });
   }
 }
