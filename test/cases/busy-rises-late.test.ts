@@ -7,7 +7,7 @@ const test = suite("busy-rises-late");
 /** BUSY rises some cycles after START, and the burst lands 20 ms after that. */
 const CORE = {
   kind: "late",
-  model: `export default { kind: "late", uioName: "Late", registerBytes: 0x14, handshake: [0x10, 0x04, 0x00],
+  model: `export default { kind: "late", uioName: "Late", registerBytes: 0x14, handshake: [0x04, 0x10, 0x00],
   cores: [{ address: 0xa0100000, port: "hpc" }],
   create: ({ bus }) => {
     const words = new Map();
