@@ -13,3 +13,10 @@ export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return (seconds - beginS) * MS_PER_S + (nanoseconds - beginNs) / NS_PER_MS;
 }
+
+const nobody = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread for a while. Nothing of its own ends that sooner. */
+export function blockThread(durationMs: number): void {
+  Atomics.wait(nobody, 0, 0, durationMs);
+}

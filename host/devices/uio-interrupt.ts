@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from "node:fs";
-import { monotonicMs } from "../clock";
+import { blockThread, monotonicMs } from "../clock";
 import { AxiscriptError, errnoCode, messageOf } from "../errors";
 import { waitReadable } from "../native/libc";
 
@@ -43,7 +43,6 @@ export interface InterruptSource {
 export class UioInterrupt {
   readonly #source: InterruptSource;
   readonly #word = new Int32Array(1);
-  readonly #sleeper = new Int32Array(new SharedArrayBuffer(4));
   /** The count that was last seen; interrupts from before the device was opened are not news. */
   #seen: number | undefined;
 
@@ -96,7 +95,7 @@ export class UioInterrupt {
       if (arrived !== undefined) return arrived;
       // Readable, and nothing new: a plain file. Its device is gone when its name is.
       if (fstatSync(this.#source.fd).nlink === 0) throw this.#none();
-      Atomics.wait(this.#sleeper, 0, 0, Math.min(restMs, LOOK_INTERVAL_MS));
+      blockThread(Math.min(restMs, LOOK_INTERVAL_MS));
     }
   }
 

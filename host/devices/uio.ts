@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { AxiscriptError, errnoCode } from "../errors";
-import type { DeviceWindow } from "../gate/gate";
+import type { DeviceWindow } from "../gate/window";
 import { duplicateDescriptor, pageSizeBytes, tryLockFile, tryLockFileShared } from "../native/libc";
 import type { DeviceCatalog } from "./catalog";
 import { type FileHolder, lockHolders } from "./lock-holders";

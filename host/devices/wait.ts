@@ -1,7 +1,6 @@
-import { monotonicMs } from "../clock";
+import { blockThread, monotonicMs } from "../clock";
 
 const INTERVAL_MS = 0.2;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 let check: () => void = () => {};
 
@@ -50,5 +49,5 @@ export function sleep(durationMs: number): void {
 
 function pause(durationMs: number): void {
   check();
-  Atomics.wait(sleeper, 0, 0, durationMs);
+  blockThread(durationMs);
 }

@@ -19,15 +19,7 @@ import {
   TRANSFER_ENTRY,
   USE,
 } from "./layout";
-
-/** Where a window lies in the gate's memory. */
-export interface WindowPlace {
-  /** Its number in the window table. */
-  readonly index: number;
-  /** Address of its first register. */
-  readonly start: number;
-  readonly lengthBytes: number;
-}
+import type { WindowPlace } from "./window";
 
 /** Makes a window one of which nothing is known: 32-bit registers throughout, and no check of transfers. */
 export function clearRules(buffer: ArrayBufferLike, place: WindowPlace): void {

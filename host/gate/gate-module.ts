@@ -27,19 +27,11 @@ import {
   WINDOW_ENTRY,
 } from "./layout";
 import { GATE_MODULE_NAME } from "./module-file";
-import {
-  channelIsIdle,
-  channelsAt,
-  haveEnded,
-  isEvidence,
-  isIdle,
-  observe,
-  readHeld,
-  setBits,
-  settle,
-  word,
-} from "./idle-check";
 import type { DeviceAccess } from "./device-access";
+import { readHeld } from "./held-registers";
+import { channelIsIdle, isIdle } from "./idle-check";
+import { channelsAt, setBits, word } from "./program-code";
+import { haveEnded, isEvidence, observe, settle } from "./start-evidence";
 import { startTransfers } from "./start-check";
 
 /**

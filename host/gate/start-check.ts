@@ -1,6 +1,6 @@
 import { block, branch, branchIf, call, type Code, get, i32, i64, loop, set, when } from "../wasm/assembler";
 import type { DeviceAccess } from "./device-access";
-import { clearBits, forEachTransfer, setBits, word } from "./idle-check";
+import { clearBits, forEachTransfer, setBits, word } from "./program-code";
 import {
   ATTRIBUTE,
   ATTRIBUTES_OFFSET,

@@ -1,4 +1,4 @@
-import { monotonicMs } from "../clock";
+import { blockThread, monotonicMs } from "../clock";
 import type { MaskedValue } from "../devices/description";
 import {
   ATTRIBUTE,
@@ -10,6 +10,7 @@ import {
   WINDOW_ENTRY,
   WRITTEN,
 } from "./layout";
+import type { WindowPlace } from "./window";
 
 /**
  * How long a device that was written to has to look idle before it counts as idle, if it was not seen at work meanwhile. A
@@ -26,33 +27,29 @@ export interface IdleCondition {
   readonly values: readonly MaskedValue[];
 }
 
-/** Where a window is in the gate's memory, and what looks at it. */
-export interface UncheckedPlace {
-  readonly buffer: ArrayBufferLike;
-  /** Its number in the window table. */
-  readonly index: number;
-  /** Address of its first register. */
-  readonly start: number;
-  /** Whether all conditions of a program's first channel hold. */
-  readonly isIdle: () => boolean;
-  readonly sleep: (ms: number) => void;
-}
-
 /**
  * Whether a device is idle whose transfers nobody checks: each write may have been a start. So it is idle if its conditions
  * hold and it was seen at work since the last write, by the gate or by the script, or they have held for
  * {@link QUIET_MS}.
  */
 export class UncheckedDevice {
-  readonly #place: UncheckedPlace;
+  readonly #buffer: ArrayBufferLike;
+  readonly #place: WindowPlace;
+  readonly #isIdle: () => boolean;
   readonly #program: DataView;
   readonly #entry: Int32Array;
   #quietSince = 0;
 
-  constructor(place: UncheckedPlace) {
+  /**
+   * @param buffer the gate's memory
+   * @param isIdle whether all conditions of the program's first channel hold
+   */
+  constructor(buffer: ArrayBufferLike, place: WindowPlace, isIdle: () => boolean) {
+    this.#buffer = buffer;
     this.#place = place;
-    this.#program = new DataView(place.buffer, PROGRAM.offset + place.index * PROGRAM.bytes, PROGRAM.bytes);
-    this.#entry = new Int32Array(place.buffer, place.index * WINDOW_ENTRY.bytes, WINDOW_ENTRY.bytes / 4);
+    this.#isIdle = isIdle;
+    this.#program = new DataView(buffer, PROGRAM.offset + place.index * PROGRAM.bytes, PROGRAM.bytes);
+    this.#entry = new Int32Array(buffer, place.index * WINDOW_ENTRY.bytes, WINDOW_ENTRY.bytes / 4);
   }
 
   /** Adds a condition; false if there is no room for it. */
@@ -71,7 +68,7 @@ export class UncheckedDevice {
     }
     this.#program.setUint32(PROGRAM.channels.offset + CHANNEL_ENTRY.idle, program + PROGRAM.idle.offset, true);
     this.#program.setUint32(PROGRAM.channels.offset + CHANNEL_ENTRY.idleEnd, next, true);
-    const tables = new Uint8Array(this.#place.buffer);
+    const tables = new Uint8Array(this.#buffer);
     const attributes = ATTRIBUTES_OFFSET + address / 4;
     tables[attributes] = (tables[attributes] ?? 0) | ATTRIBUTE.watched;
     tables[CHANNELS_OFFSET + address / 4] = 1;
@@ -82,14 +79,14 @@ export class UncheckedDevice {
   get state(): "idle" | "busy" | "unknown" {
     if (this.#values === 0) return "unknown";
     for (;;) {
-      if (!this.#place.isIdle()) {
+      if (!this.#isIdle()) {
         this.#written = WRITTEN.answered;
         return "busy";
       }
       if (this.#written === WRITTEN.answered) return "idle";
       if (this.#written !== WRITTEN.looked) this.#quietSince = monotonicMs();
       this.#written = monotonicMs() - this.#quietSince < QUIET_MS ? WRITTEN.looked : WRITTEN.answered;
-      this.#place.sleep(LOOK_MS);
+      blockThread(LOOK_MS);
     }
   }
 

@@ -2,7 +2,7 @@ import type { Sysroot } from "../devices/sysroot";
 import type { CacheMode } from "../devices/u-dma-buf";
 import { checkWait } from "../devices/wait";
 import { AxiscriptError, hex } from "../errors";
-import type { ActiveDevice } from "../gate/gate";
+import type { ActiveDevice } from "../gate/activity";
 import { pageSizeBytes } from "../native/libc";
 import type { LinearMemory, MemoryRange } from "./linear-memory";
 import { type Backing, type Overlay, Overlays } from "./overlays";

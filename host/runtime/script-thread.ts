@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { AxiscriptError, messageOf, withCause } from "../errors";
-import { Gate, type SeenWindow } from "../gate/gate";
+import { Gate } from "../gate/gate";
+import type { SeenWindow } from "../gate/window";
 import { terminateExecution } from "../native/isolate";
 import { startWorker } from "../start-worker";
 import { ThreadStart } from "../thread-start";

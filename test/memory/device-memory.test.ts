@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Sysroot } from "../../host/devices/sysroot";
-import type { ActiveDevice } from "../../host/gate/gate";
+import type { ActiveDevice } from "../../host/gate/activity";
 import { GrantedMemory } from "../../host/gate/granted-memory";
 import { GATE_MEMORY_PAGES } from "../../host/gate/layout";
 import { DeviceMemory, type RegionRequest } from "../../host/memory/device-memory";

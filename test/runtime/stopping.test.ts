@@ -162,9 +162,13 @@ test("an abort ends the wait for an overlay that is never applied", async () => 
   spawnSync("mkdir", ["-p", ...["sys/class/fpga_manager/fpga0", "lib/firmware", "configfs/device-tree/overlays"]], {
     cwd: sysroot,
   });
-  spawnSync("sh", ["-c", "echo operating > sys/class/fpga_manager/fpga0/state; touch lib/firmware/a lib/firmware/b"], {
-    cwd: sysroot,
-  });
+  spawnSync(
+    "sh",
+    ["-c", "echo operating > sys/class/fpga_manager/fpga0/state; printf '\\0' | tee lib/firmware/a > lib/firmware/b"],
+    {
+      cwd: sysroot,
+    },
+  );
   const runtime = await createRuntime({ board: "linux", sysroot, permissions: { allow: { fpga: true } } });
   const source = `
     import { FpgaManager } from "axiscript/assembly";

@@ -18,6 +18,13 @@ export function mayMount(): boolean {
   return spawnSync("unshare", ["--mount", "true"]).status === 0;
 }
 
+/** Whether this process may lock so much memory. */
+export function mayLock(lengthBytes: number): boolean {
+  if (process.getuid?.() === 0) return true;
+  const limit = spawnSync("sh", ["-c", "ulimit -l"], { encoding: "utf8" }).stdout.trim();
+  return limit === "unlimited" || Number(limit) * 1024 >= lengthBytes;
+}
+
 /** A command that takes CAP_SYS_ADMIN away from what follows it. */
 export const WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"] as const;
 
