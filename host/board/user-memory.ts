@@ -155,6 +155,7 @@ export class UserMemory implements MemoryOwner {
       const user = this.#users[number] as OpenUser;
       return { number, news: newsOf(user, this.#finder.memoryOf(user.pid) ?? []) };
     });
+    this.#index.reserve(found.reduce((sum, { news }) => sum + pagesOf(news), 0));
     // What may be written comes last and counts: another may have the same page to read only.
     for (const wanted of [false, true]) {
       for (const { number, news } of found) {
@@ -193,11 +194,18 @@ export class UserMemory implements MemoryOwner {
   }
 }
 
+/** Pages of a process that are news, by mapping. */
+interface News {
+  readonly ranges: readonly PageRange[];
+  readonly writable: boolean;
+}
+
+function pagesOf(news: readonly News[]): number {
+  return news.flatMap(({ ranges }) => ranges).reduce((sum, { first, end }) => sum + end - first, 0);
+}
+
 /** The pages of a process that are in memory and were not when it was last looked at, by mapping. */
-function newsOf(
-  { pagemap, present }: OpenUser,
-  mappings: readonly Mapping[],
-): { readonly ranges: PageRange[]; readonly writable: boolean }[] {
+function newsOf({ pagemap, present }: OpenUser, mappings: readonly Mapping[]): News[] {
   present.begin();
   const news = mappings
     .filter(({ lengthBytes }) => lengthBytes <= LARGEST_MAPPING_BYTES)
