@@ -5,7 +5,7 @@ import tseslint from "typescript-eslint";
 export default defineConfig(
   { ignores: ["dist/", "node_modules/", "assembly/number.d.ts"] },
   {
-    files: ["host/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
+    files: ["host/**/*.ts", "tools/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
     ignores: ["test/scripts/**", "bench/scripts/**"],
     extends: [js.configs.recommended, tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -27,7 +27,7 @@ export default defineConfig(
     rules: {
       "no-restricted-globals": [
         "error",
-        { name: "performance", message: "Use monotonicMs() of host/clock: Node loads `performance` late." },
+        { name: "performance", message: "Use monotonicMs() of host/util/clock: Node loads `performance` late." },
       ],
     },
   },

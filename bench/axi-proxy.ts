@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 import { ScatterGatherList } from "../host/memory/scatter-gather";
 import { pageSizeBytes } from "../host/native/libc";
-import type { CompiledScript } from "../host/runtime/script";
+import type { CompiledScript } from "../host/runtime/module/script";
 import { answeringPoll } from "./answering-device";
 import { cProgram, pythonProgram } from "./baselines";
 import { benchScript, type LinkedScript, linkScript, type UioImports } from "./linked-script";

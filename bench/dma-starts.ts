@@ -1,10 +1,10 @@
 import * as assert from "node:assert/strict";
-import { randomNumbers } from "../host/board/port-timing";
-import { parseDescription } from "../host/devices/description-file";
-import { AxiscriptError } from "../host/errors";
+import { randomNumbers } from "../host/board/fabric/port-timing";
+import { parseDescription } from "../host/description/description-file";
+import { AxiscriptError } from "../host/util/errors";
 import { ScatterGatherList } from "../host/memory/scatter-gather";
 import { pageSizeBytes } from "../host/native/libc";
-import type { CompiledScript } from "../host/runtime/script";
+import type { CompiledScript } from "../host/runtime/module/script";
 import { takingWrite } from "./answering-device";
 import { javascriptGate } from "./javascript-gate";
 import { benchScript, type LinkedScript, linkScript, type UioImports } from "./linked-script";

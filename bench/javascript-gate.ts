@@ -1,4 +1,4 @@
-import type { DeviceDescription, DmaTransfer, RegisterDescription } from "../host/devices/description";
+import type { DeviceDescription, DmaTransfer, RegisterDescription } from "../host/description/description";
 import { heldRegisters } from "../host/gate/channels";
 import { writeRules } from "../host/gate/device-rules";
 import type { GrantedMemory } from "../host/gate/granted-memory";

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { FpgaManager } from "../host/devices/fpga-manager";
+import { FpgaManager } from "../host/linux/fpga-manager";
 import { Gate } from "../host/gate/gate";
 import { LinearMemory } from "../host/memory/linear-memory";
-import { MEMORY_IMPORT } from "../host/runtime/abi";
-import { openBoard } from "../host/runtime/board-handle";
-import { compileScript } from "../host/runtime/compile";
-import { hostFunctions } from "../host/runtime/host-functions";
-import { loadModule } from "../host/runtime/module";
-import { createPermissions } from "../host/runtime/permissions";
-import type { CompiledScript } from "../host/runtime/script";
-import { createWasi } from "../host/runtime/wasi";
+import { MEMORY_IMPORT } from "../host/runtime/abi/abi";
+import { openBoard } from "../host/runtime/boards/board-handle";
+import { compileScript } from "../host/runtime/compile/compile";
+import { hostFunctions } from "../host/runtime/abi/host-functions";
+import { loadModule } from "../host/runtime/module/module";
+import { createPermissions } from "../host/runtime/permissions/create";
+import type { CompiledScript } from "../host/runtime/module/script";
+import { createWasi } from "../host/runtime/wasi/wasi";
 import type { RegisterFile } from "./register-file";
 
 const SCRIPTS = join(__dirname, "../../bench/scripts");

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { freemem } from "node:os";
-import { messageOf } from "../host/errors";
+import { messageOf } from "../host/util/errors";
 import { LinearMemory, WASM_PAGE_BYTES } from "../host/memory/linear-memory";
 import { type Pin, Pins } from "../host/memory/pins";
 import { pageSizeBytes } from "../host/native/libc";

@@ -1,4 +1,4 @@
-import { messageOf } from "../host/errors";
+import { messageOf } from "../host/util/errors";
 import type { LinearMemory } from "../host/memory/linear-memory";
 import { type Pin, Pins } from "../host/memory/pins";
 import { cProgram } from "./baselines";

@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
 import koffi from "koffi";
-import { DeviceCatalog } from "../host/devices/catalog";
+import { DeviceCatalog } from "../host/linux/catalog";
 import { cProgram, pythonProgram } from "./baselines";
 import { javascriptGate } from "./javascript-gate";
 import { benchScript, type LinkedScript, linkScript, type UioImports } from "./linked-script";

@@ -1,7 +1,7 @@
-import { FpgaManager } from "../host/devices/fpga-manager";
-import { Sysroot } from "../host/devices/sysroot";
-import { listUDmaBufs } from "../host/devices/u-dma-buf";
-import { awaitUioDevice } from "../host/devices/uio";
+import { FpgaManager } from "../host/linux/fpga-manager";
+import { Sysroot } from "../host/linux/sysroot";
+import { listUDmaBufs } from "../host/linux/u-dma-buf";
+import { awaitUioDevice } from "../host/linux/uio";
 import { startBoard } from "../host/index";
 import { cProgram } from "./baselines";
 import { outputOf, percentile, type Row, rowOf } from "./measure";

@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict";
-import { hex } from "../host/errors";
+import { hex } from "../host/util/errors";
 import type { LinearMemory } from "../host/memory/linear-memory";
 import { Pagemap } from "../host/memory/pagemap";
 import { pageSizeBytes } from "../host/native/libc";

@@ -1,14 +1,19 @@
-import { checkNodeOptions, checkPlatform } from "./platform";
+import { checkNodeOptions, checkPlatform } from "./util/platform";
 
 // Before anything else is loaded: elsewhere the native parts would fail in ways that explain nothing.
 checkPlatform(process);
 checkNodeOptions();
 
-export type { Bus, Response as BusResponse } from "./board/bus";
-export type { DeviceModel, DeviceModelContext, DeviceModelCore, DeviceModelDescription } from "./board/device-model";
-export type { Faults } from "./board/fabric";
-export type { Coherency } from "./board/main-memory";
-export type { Port } from "./board/port-timing";
+export type { Bus, Response as BusResponse } from "./board/fabric/bus";
+export type {
+  DeviceModel,
+  DeviceModelContext,
+  DeviceModelCore,
+  DeviceModelDescription,
+} from "./board/cores/device-model";
+export type { Faults } from "./board/fabric/fabric";
+export type { Coherency } from "./board/memory/main-memory";
+export type { Port } from "./board/fabric/port-timing";
 export type {
   DeviceDescription,
   DeviceMatch,
@@ -22,9 +27,9 @@ export type {
   RegisterDescription,
   RegisterWrite,
   VersionRange,
-} from "./devices/description";
-export type { GenerateOptions } from "./devices/generate/registers";
-export type { Fault } from "./board/transfer-core";
+} from "./description/description";
+export type { GenerateOptions } from "./description/generate/registers";
+export type { Fault } from "./board/cores/transfer-core";
 export { type ExamineOptions, examineSystem, type Finding, type FindingGroup, type FindingStatus } from "./doctor";
 export {
   AxiscriptError,
@@ -33,9 +38,14 @@ export {
   type ErrorKind,
   InterruptedError,
   type SourcePosition,
-} from "./errors";
+} from "./util/errors";
 export { PIN_MECHANISMS, type PinMechanism } from "./memory/pins";
-export { type CompileOptions, compileScript, OPTIMIZATION_LEVELS, type OptimizationLevel } from "./runtime/compile";
+export {
+  type CompileOptions,
+  compileScript,
+  OPTIMIZATION_LEVELS,
+  type OptimizationLevel,
+} from "./runtime/compile/compile";
 export {
   type DeviceOptions,
   type DeviceRegisters,
@@ -50,17 +60,18 @@ export {
   type RegisterWriting,
   type WriteRegisterOptions,
 } from "./runtime/devices";
-export { executeOnBoard } from "./runtime/execute-on-board";
+export { executeOnBoard } from "./runtime/boards/execute-on-board";
 export { packageVersion } from "./runtime/installation";
-export { type AskedPermission, type Inspection, inspectScript } from "./runtime/inspect";
-export {
-  loadProfile,
-  type PermissionLists,
-  type PermissionOptions,
-  type PermissionProfile,
-  type PermissionRules,
-} from "./runtime/permissions";
-export type { RunResult } from "./runtime/run";
+export { inspectScript } from "./runtime/module/inspect";
+export type { AskedPermission, Inspection } from "./runtime/module/inspection";
+export { loadProfile } from "./runtime/permissions/create";
+export type {
+  PermissionLists,
+  PermissionOptions,
+  PermissionProfile,
+  PermissionRules,
+} from "./runtime/permissions/permission";
+export type { RunResult } from "./runtime/run/run";
 export {
   type BoardChoice,
   createRuntime,
@@ -69,7 +80,7 @@ export {
   type Runtime,
   type RuntimeOptions,
 } from "./runtime/runtime";
-export { type CompiledScript, writeScript } from "./runtime/script";
-export { holdTermination, type TerminationHold } from "./runtime/termination";
-export { prepareVirtualBoard } from "./runtime/prepare";
-export { type BoardOptions, startBoard, type StandaloneBoard } from "./runtime/standalone-board";
+export { type CompiledScript, writeScript } from "./runtime/module/script";
+export { holdTermination, type TerminationHold } from "./runtime/run/termination";
+export { prepareVirtualBoard } from "./runtime/run/prepare";
+export { type BoardOptions, startBoard, type StandaloneBoard } from "./runtime/boards/standalone-board";

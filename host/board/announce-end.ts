@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import { ThreadStart } from "../thread-start";
+import { ThreadStart } from "../util/thread-start";
 import { THREAD_WORDS } from "./thread";
 
 // Loaded before all that may fail, as a native module does where no more files may be opened: who waits for the thread to

@@ -1,24 +1,24 @@
 import { closeSync } from "node:fs";
 import { join } from "node:path";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf } from "../util/errors";
 import { atExit } from "./at-exit";
-import type { BoardMemoryHandle } from "./board-memory";
-import { addFirmware } from "./built-firmware";
-import { BoardDirectory } from "./directory";
-import type { Faults } from "./fabric";
-import type { FuseKernelOptions } from "./fuse-kernel";
-import type { KernelMount } from "./kernel-mount";
-import type { Coherency } from "./main-memory";
-import type { ReachedMemory } from "./open-bus";
-import type { OverlayErrors } from "./overlay-attributes";
-import { createPagemap, linkPagemap, type PageFrames } from "./page-frames";
+import type { BoardMemoryHandle } from "./memory/board-memory";
+import { addFirmware } from "./kernel/fpga/built-firmware";
+import { BoardDirectory } from "./place/directory";
+import type { Faults } from "./fabric/fabric";
+import type { FuseKernelOptions } from "./kernel/fuse/fuse-kernel";
+import type { KernelMount } from "./kernel/kernel-mount";
+import type { Coherency } from "./memory/main-memory";
+import type { ReachedMemory } from "./kernel/open-bus";
+import type { OverlayErrors } from "./kernel/fpga/overlay-attributes";
+import { createPagemap, linkPagemap, type PageFrames } from "./memory/page-frames";
 import { announceBoard, retractBoard } from "./running-board";
-import { SharedMemoryTable } from "./shared-memory-table";
-import { PATHS } from "./paths";
+import { SharedMemoryTable } from "./memory/shared-memory-table";
+import { PATHS } from "./kernel/paths";
 import { BoardThread } from "./thread";
-import { buildTree } from "./tree";
-import { createUDmaBufDevice, createUDmaBufFiles } from "./u-dma-buf";
-import type { LoadedModel } from "./user-core";
+import { buildTree } from "./kernel/tree";
+import { createUDmaBufDevice, createUDmaBufFiles } from "./kernel/devices/u-dma-buf";
+import type { LoadedModel } from "./cores/user-core";
 
 export interface VirtualBoardOptions {
   /** Where to build the board's files. Absent: in a temporary directory. */
@@ -217,13 +217,13 @@ function takeThread(): BoardThread {
 
 /** What the designs are made with is loaded for boards that have models. */
 function addModels(sysroot: string, models: readonly LoadedModel[]): void {
-  const { designOf, firmware } = require("./designs") as typeof import("./designs");
+  const { designOf, firmware } = require("./fabric/designs") as typeof import("./fabric/designs");
   addFirmware(sysroot, firmware(models.map(({ description }) => designOf(description))));
 }
 
 /** Loaded for boards that ask for it. */
 function mount(sysroot: string): KernelMount {
-  const { mountKernelFiles } = require("./kernel-mount") as typeof import("./kernel-mount");
+  const { mountKernelFiles } = require("./kernel/kernel-mount") as typeof import("./kernel/kernel-mount");
   try {
     return mountKernelFiles(sysroot);
   } catch (cause) {
@@ -235,6 +235,6 @@ function mount(sysroot: string): KernelMount {
 
 /** The board's thread opens it again; what is wrong with it is better said at once. */
 function createRecord(path: string): void {
-  const { openRecordFile } = require("./record") as typeof import("./record");
+  const { openRecordFile } = require("./fabric/record") as typeof import("./fabric/record");
   closeSync(openRecordFile(path));
 }

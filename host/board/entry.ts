@@ -1,24 +1,24 @@
 import "./announce-end";
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { monotonicMs } from "../clock";
+import { monotonicMs } from "../util/clock";
 import { closeDescriptor } from "../native/libc";
-import { ThreadStart } from "../thread-start";
-import type { BurstBus } from "./bus";
-import type { MainMemory } from "./main-memory";
-import type { BoardRecord } from "./record";
-import { Fabric } from "./fabric";
-import type { DeviceFiles, KnownDeviceFiles } from "./device-files";
-import { BoardFiles } from "./files";
-import type { BoardKernel } from "./kernel";
-import { openBus } from "./open-bus";
-import { PlainDeviceFiles } from "./plain-device-files";
-import { PlainKernel } from "./plain-kernel";
-import { randomNumbers } from "./port-timing";
+import { ThreadStart } from "../util/thread-start";
+import type { BurstBus } from "./fabric/bus";
+import type { MainMemory } from "./memory/main-memory";
+import type { BoardRecord } from "./fabric/record";
+import { Fabric } from "./fabric/fabric";
+import type { DeviceFiles, KnownDeviceFiles } from "./kernel/devices/device-files";
+import { BoardFiles } from "./place/files";
+import type { BoardKernel } from "./kernel/kernel";
+import { openBus } from "./kernel/open-bus";
+import { PlainDeviceFiles } from "./kernel/plain/plain-device-files";
+import { PlainKernel } from "./kernel/plain/plain-kernel";
+import { randomNumbers } from "./fabric/port-timing";
 import { type BoardJob, THREAD_STATE, THREAD_WORDS } from "./thread";
 import { threadNumber } from "./thread-number";
-import { BoardUDmaBuf, LENGTH_BYTES as U_DMA_BUF_BYTES, NAME as U_DMA_BUF } from "./u-dma-buf";
-import type { LoadedModel } from "./user-core";
+import { BoardUDmaBuf, LENGTH_BYTES as U_DMA_BUF_BYTES, NAME as U_DMA_BUF } from "./kernel/devices/u-dma-buf";
+import type { LoadedModel } from "./cores/user-core";
 
 /** A direction of u-dma-buf's in which the processor has nothing to look for. */
 const TO_DEVICE = 1;
@@ -171,7 +171,7 @@ function startKernel(
   { buffer, devices }: { buffer: BoardUDmaBuf; devices: DeviceFiles },
 ): BoardKernel {
   if (!fuse) return new PlainKernel(files, fabric, buffer, devices);
-  const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
+  const { FuseKernel } = require("./kernel/fuse/fuse-kernel") as typeof import("./kernel/fuse/fuse-kernel");
   return new FuseKernel(files, fabric, { buffer, devices }, fuse);
 }
 
@@ -181,16 +181,18 @@ function openDeviceFiles(
   files: BoardFiles,
 ): { devices: DeviceFiles; known: KnownDeviceFiles | undefined } {
   if (fuse) {
-    const { FuseKernel } = require("./fuse-kernel") as typeof import("./fuse-kernel");
+    const { FuseKernel } = require("./kernel/fuse/fuse-kernel") as typeof import("./kernel/fuse/fuse-kernel");
     FuseKernel.hideMounts(files, fuse);
   }
   if (fuse?.devices) {
-    const { FuseDeviceFiles } = require("./fuse-device-files") as typeof import("./fuse-device-files");
+    const { FuseDeviceFiles } =
+      require("./kernel/fuse/fuse-device-files") as typeof import("./kernel/fuse/fuse-device-files");
     const devices = new FuseDeviceFiles(fuse.devices);
     return { devices, known: devices };
   }
   if (memory.of !== "this-process") {
-    const { SealedDeviceFiles } = require("./sealed-device-files") as typeof import("./sealed-device-files");
+    const { SealedDeviceFiles } =
+      require("./kernel/plain/sealed-device-files") as typeof import("./kernel/plain/sealed-device-files");
     const devices = new SealedDeviceFiles(files);
     return { devices, known: devices };
   }
@@ -199,7 +201,7 @@ function openDeviceFiles(
 
 /** What ports see that do not snoop the processor's caches. */
 function openMainMemory(bus: BurstBus, buffer: BoardUDmaBuf, { fuse }: BoardJob): MainMemory {
-  const { MainMemory } = require("./main-memory") as typeof import("./main-memory");
+  const { MainMemory } = require("./memory/main-memory") as typeof import("./memory/main-memory");
   const main = new MainMemory(bus, {
     isCached: (physicalAddress) => buffer.isCached || !buffer.holds(physicalAddress),
     // Of a file system's attributes each has taken effect when it was written.
@@ -214,7 +216,7 @@ function openMainMemory(bus: BurstBus, buffer: BoardUDmaBuf, { fuse }: BoardJob)
 }
 
 function openRecord(path: string): BoardRecord {
-  const { BoardRecord } = require("./record") as typeof import("./record");
+  const { BoardRecord } = require("./fabric/record") as typeof import("./fabric/record");
   return new BoardRecord(path);
 }
 
@@ -238,8 +240,8 @@ function finish(job: BoardJob | undefined, end: number): void {
 
 /** Modules are loaded while the thread's event loop runs; without them it never does. */
 async function workWithModels(job: BoardJob): Promise<void> {
-  const { loadModels } = require("./model-file") as typeof import("./model-file");
-  const { printToStderr } = require("./model-console") as typeof import("./model-console");
+  const { loadModels } = require("./models/model-file") as typeof import("./models/model-file");
+  const { printToStderr } = require("./models/model-console") as typeof import("./models/model-console");
   printToStderr();
   let models: LoadedModel[];
   try {

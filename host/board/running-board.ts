@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { errnoCode } from "../errors";
-import { PATHS } from "./paths";
+import { errnoCode } from "../util/errors";
+import { PATHS } from "./kernel/paths";
 
 /** What programs should know of a board that stands by itself. Of a board that was killed it stays behind. */
 export interface RunningBoard {

@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import { startWorker } from "../start-worker";
-import { monotonicMs } from "../clock";
-import { ThreadStart } from "../thread-start";
-import { requireWorkingDirectory } from "../working-directory";
+import { startWorker } from "../util/start-worker";
+import { monotonicMs } from "../util/clock";
+import { ThreadStart } from "../util/thread-start";
+import { requireWorkingDirectory } from "../util/working-directory";
 import { atExit } from "./at-exit";
-import type { Faults } from "./fabric";
-import type { FuseKernelOptions } from "./fuse-kernel";
-import type { ReachedMemory } from "./open-bus";
+import type { Faults } from "./fabric/fabric";
+import type { FuseKernelOptions } from "./kernel/fuse/fuse-kernel";
+import type { ReachedMemory } from "./kernel/open-bus";
+import { HOST_DIRECTORY } from "../util/host-directory";
 
 /** What the board's thread works on. */
 export interface BoardJob {
@@ -56,7 +57,7 @@ export class BoardThread {
 
   private constructor() {
     requireWorkingDirectory();
-    this.#worker = startWorker(join(__dirname, "../board/worker.js"), { workerData: this.#words.buffer });
+    this.#worker = startWorker(join(HOST_DIRECTORY, "board/worker.js"), { workerData: this.#words.buffer });
     this.#worker.on("error", (error) => {
       this.#failure = error;
     });

@@ -1,14 +1,14 @@
 import { devNull } from "node:os";
-import { LENGTH } from "./axi-traffic-gen";
-import type { FabricCore } from "./bitstream";
-import { BufferMemory } from "./buffer-memory";
-import { Fabric } from "./fabric";
-import type { BoardFiles } from "./files";
-import { MemoryBus } from "./memory-bus";
-import { randomNumbers } from "./port-timing";
-import { BoardRecord } from "./record";
-import { CONTROL, DONE_CLEAR, START } from "./transfer-core";
-import { BoardUDmaBuf } from "./u-dma-buf";
+import { LENGTH } from "./cores/axi-traffic-gen";
+import type { FabricCore } from "./kernel/fpga/bitstream";
+import { BufferMemory } from "./memory/buffer-memory";
+import { Fabric } from "./fabric/fabric";
+import type { BoardFiles } from "./place/files";
+import { MemoryBus } from "./fabric/memory-bus";
+import { randomNumbers } from "./fabric/port-timing";
+import { BoardRecord } from "./fabric/record";
+import { CONTROL, DONE_CLEAR, START } from "./cores/transfer-core";
+import { BoardUDmaBuf } from "./kernel/devices/u-dma-buf";
 
 /** Each has a fabric of its own: what is compiled for a single one is thrown away at the first transfer of the board's. */
 const PARTS = 60;

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
-import { escapeControls, escapeJson } from "../escape";
+import { escapeControls, escapeJson } from "../util/escape";
 import { holdTermination, type StandaloneBoard, startBoard, type TerminationHold } from "../index";
 import { BOARD_OPTIONS, boardOptions } from "./board-options";
 import { print } from "./print";

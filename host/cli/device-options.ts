@@ -1,5 +1,5 @@
 import type { InferredOptionTypes, Options } from "yargs";
-import { escapeJson } from "../escape";
+import { escapeJson } from "../util/escape";
 import type { DeviceOptions, ListedDevice } from "../index";
 
 /** Options of every command about devices. */

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes } from "yargs";
-import { escapeControls } from "../escape";
+import { escapeControls } from "../util/escape";
 import { type FileUser, type ListedDevice, listDevices } from "../index";
 import { DEVICE_OPTIONS, deviceName, deviceOptions, hex, toJson } from "./device-options";
 import { print, style } from "./print";

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
-import { escapeControls, escapeJson } from "../escape";
+import { escapeControls, escapeJson } from "../util/escape";
 import { examineSystem, type Finding, type FindingStatus } from "../index";
 import { EXIT } from "./exit-codes";
 import { print, style } from "./print";

@@ -1,4 +1,4 @@
-import { AxiscriptError } from "../errors";
+import { AxiscriptError } from "../util/errors";
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/;

@@ -1,4 +1,4 @@
-import { AxiscriptError } from "../errors";
+import { AxiscriptError } from "../util/errors";
 import { stderrWritten } from "./stderr";
 
 /** How long a program that was stopped waits for a reader of stderr that takes nothing. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { withCause } from "../errors";
+import { withCause } from "../util/errors";
 import { withInstallation } from "../runtime/installation";
-import { prepareScriptThread, prepareVirtualBoard } from "../runtime/prepare";
-import { requireWorkingDirectory } from "../working-directory";
+import { prepareScriptThread, prepareVirtualBoard } from "../runtime/run/prepare";
+import { requireWorkingDirectory } from "../util/working-directory";
 import { end } from "./end";
 import { exitCodeOf } from "./exit-codes";
 import { reportError } from "./report";

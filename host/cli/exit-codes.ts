@@ -1,4 +1,4 @@
-import { AxiscriptError, InterruptedError } from "../errors";
+import { AxiscriptError, InterruptedError } from "../util/errors";
 
 /** Exit codes of `axiscript` itself; a script that ends by itself gives its own. */
 export const EXIT = {

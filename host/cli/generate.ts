@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
-import { messageOf } from "../errors";
+import { messageOf } from "../util/errors";
 import { AxiscriptError, generateRegisters, readDeviceDescription } from "../index";
 import { print } from "./print";
 

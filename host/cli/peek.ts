@@ -1,5 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
-import { escapeControls } from "../escape";
+import { escapeControls } from "../util/escape";
 import { type DeviceRegisters, type FieldDescription, openDeviceRegisters, type RegisterReading } from "../index";
 import { DEVICE_OPTIONS, deviceName, deviceOptions, hex, toJson } from "./device-options";
 import { print } from "./print";

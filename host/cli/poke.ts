@@ -1,6 +1,6 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options } from "yargs";
 import { type DeviceRegisters, openDeviceRegisters, type RegisterWriting } from "../index";
-import { meansWithNote } from "../devices/uio-names";
+import { meansWithNote } from "../linux/uio-names";
 import { DEVICE_OPTIONS, deviceOptions, hex, toJson } from "./device-options";
 import { print } from "./print";
 import { note } from "./report";

@@ -1,5 +1,5 @@
-import { AxiscriptError, InterruptedError, type SourcePosition } from "../errors";
-import { escapeControls, escapeLines } from "../escape";
+import { AxiscriptError, InterruptedError, type SourcePosition } from "../util/errors";
+import { escapeControls, escapeLines } from "../util/escape";
 import { writeStderr } from "./stderr";
 
 /** One line of axiscript's own on stderr; stdout is the script's. */

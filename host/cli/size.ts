@@ -1,4 +1,4 @@
-import { AxiscriptError } from "../errors";
+import { AxiscriptError } from "../util/errors";
 
 const UNITS_BYTES = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
 const FORM = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i;

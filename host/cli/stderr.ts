@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { monotonicMs } from "../clock";
-import { errnoCode } from "../errors";
+import { monotonicMs } from "../util/clock";
+import { errnoCode } from "../util/errors";
 
 const STDERR = 2;
 const LOOK_INTERVAL_MS = 10;
@@ -63,7 +63,7 @@ function writeSome(): void {
 function openStream(): { readonly most: number; readonly isWritable: () => boolean } {
   try {
     const { waitWritable } = require("../native/libc") as typeof import("../native/libc");
-    const { bytesAtOnce } = require("../runtime/streams") as typeof import("../runtime/streams");
+    const { bytesAtOnce } = require("../runtime/run/streams") as typeof import("../runtime/run/streams");
     return { most: bytesAtOnce(STDERR), isWritable: () => waitWritable(STDERR, 0) };
   } catch {
     return { most: Infinity, isWritable: () => true };

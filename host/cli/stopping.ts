@@ -1,7 +1,7 @@
-import { monotonicMs } from "../clock";
-import { AxiscriptError, InterruptedError } from "../errors";
+import { monotonicMs } from "../util/clock";
+import { AxiscriptError, InterruptedError } from "../util/errors";
 import { recordSignals } from "../native/signals";
-import { timedOut } from "../runtime/time-limit";
+import { timedOut } from "../runtime/run/time-limit";
 import { endAtOnceWhen } from "./end";
 
 /** How often the program looks whether a signal has come. */

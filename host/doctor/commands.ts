@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { Machine } from "./machine";
+import { HOST_DIRECTORY } from "../util/host-directory";
 
-const CLI = join(__dirname, "../cli/main.js");
+const CLI = join(HOST_DIRECTORY, "cli/main.js");
 
 /** A word of a shell command, quoted if need be. */
 export function quote(word: string): string {

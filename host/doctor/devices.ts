@@ -1,7 +1,7 @@
-import type { Sysroot } from "../devices/sysroot";
-import { listUDmaBufs, type UDmaBufInfo } from "../devices/u-dma-buf";
-import { describeWithId, listUioDevices } from "../devices/uio";
-import { hex } from "../errors";
+import type { Sysroot } from "../linux/sysroot";
+import { listUDmaBufs, type UDmaBufInfo } from "../linux/u-dma-buf";
+import { describeWithId, listUioDevices } from "../linux/uio";
+import { hex } from "../util/errors";
 import { asRoot, quote } from "./commands";
 import type { Check, Place, Verdict } from "./finding";
 import { firmware, fpgaManager, overlays } from "./fpga";

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import { Sysroot } from "../devices/sysroot";
-import { AxiscriptError, messageOf } from "../errors";
+import { Sysroot } from "../linux/sysroot";
+import { AxiscriptError, messageOf } from "../util/errors";
 import { DEVICE_CHECKS } from "./devices";
 import type { Check, Finding, FindingGroup, Place } from "./finding";
 import { type Machine, thisMachine } from "./machine";

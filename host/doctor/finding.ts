@@ -1,4 +1,4 @@
-import type { Sysroot } from "../devices/sysroot";
+import type { Sysroot } from "../linux/sysroot";
 import type { Machine } from "./machine";
 
 /** Groups of findings, in the order in which they are given. */

@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
-import { FIRMWARE, FpgaManager, MANAGER } from "../devices/fpga-manager";
-import { overlayDirectories } from "../devices/overlay-directory";
-import { messageOf } from "../errors";
+import { FIRMWARE, FpgaManager, MANAGER } from "../linux/fpga-manager";
+import { overlayDirectories } from "../linux/overlay-directory";
+import { messageOf } from "../util/errors";
 import { asRoot, quote, runWith } from "./commands";
 import type { Place, Verdict } from "./finding";
 import type { Machine } from "./machine";

@@ -1,10 +1,10 @@
 import { readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { DeviceCatalog } from "../devices/catalog";
-import { describeDomain, iommuDomainOf } from "../devices/iommu";
-import type { Sysroot } from "../devices/sysroot";
-import { describeWithId, listUioDevices } from "../devices/uio";
-import { UIO_CLASS } from "../devices/uio-presence";
+import { DeviceCatalog } from "../linux/catalog";
+import { describeDomain, iommuDomainOf } from "../linux/iommu";
+import type { Sysroot } from "../linux/sysroot";
+import { describeWithId, listUioDevices } from "../linux/uio";
+import { UIO_CLASS } from "../linux/uio-presence";
 import { asRoot, quote } from "./commands";
 import type { Place, Verdict } from "./finding";
 

@@ -1,4 +1,4 @@
-import { PCI_DEVICES } from "../devices/pci";
+import { PCI_DEVICES } from "../linux/pci";
 import type { Place, Verdict } from "./finding";
 
 /** Source: kernel `security/lockdown/lockdown.c`; the level in force is in brackets. */

@@ -1,10 +1,10 @@
 import { accessSync, constants, statfsSync } from "node:fs";
 import { release } from "node:os";
-import { Sysroot } from "../devices/sysroot";
+import { Sysroot } from "../linux/sysroot";
 import { type HugePageState, hugePageState } from "../memory/huge-pages";
 import { type PinMechanismState, tryPinMechanisms } from "../memory/pins";
 import { pageSizeBytes } from "../native/libc";
-import type { Platform } from "../platform";
+import type { Platform } from "../util/platform";
 import { compilerVersion } from "../runtime/installation";
 
 /** Numbers of capabilities. Source: kernel `include/uapi/linux/capability.h`. */

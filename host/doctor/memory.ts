@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf } from "../util/errors";
 import { Pagemap } from "../memory/pagemap";
 import { addressOf } from "../native/libc";
 import { runWith, setKernel } from "./commands";

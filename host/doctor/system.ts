@@ -1,5 +1,5 @@
-import { AxiscriptError, messageOf } from "../errors";
-import { checkPlatform } from "../platform";
+import { AxiscriptError, messageOf } from "../util/errors";
+import { checkPlatform } from "../util/platform";
 import { asRoot, setKernel } from "./commands";
 import { hasFpga } from "./devices";
 import type { Check, Place, Verdict } from "./finding";

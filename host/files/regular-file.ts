@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
-import { errnoCode } from "../errors";
+import { errnoCode } from "../util/errors";
 import { ForeignFileError, isTrusted } from "./ownership";
 
 const { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;

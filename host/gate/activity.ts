@@ -1,6 +1,7 @@
-import { blockThread, monotonicMs } from "../clock";
-import type { MaskedValue } from "../devices/description";
-import { AxiscriptError } from "../errors";
+import { blockThread, monotonicMs } from "../util/clock";
+import type { MaskedValue } from "../description/description";
+import type { ActiveDevice } from "../dma/active-device";
+import { AxiscriptError } from "../util/errors";
 import { PROGRAM } from "./layout";
 import { POLL_SLEEP_MS } from "./poll-pause";
 import { UncheckedDevice } from "./unchecked-device";
@@ -8,12 +9,6 @@ import type { OpenWindow, WindowPlace } from "./window";
 import type { WindowTable } from "./window-table";
 
 const ALL_CHANNELS = 2 ** PROGRAM.channels.capacity - 1;
-
-/** A device that may be using memory. `unknown`: nobody has said how it shows that it is idle. */
-export interface ActiveDevice {
-  readonly deviceName: string;
-  readonly state: "busy" | "unknown";
-}
 
 /** What the gate's module does for the host. */
 export interface ActivityExports {

@@ -4,7 +4,7 @@ import type {
   DmaTransfer,
   RegisterCondition,
   RegisterDescription,
-} from "../devices/description";
+} from "../description/description";
 
 /** Transfers of which one is under way at a time: what shows that the device is idle is said of all of them together. */
 export interface Channel {

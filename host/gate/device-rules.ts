@@ -4,8 +4,8 @@ import type {
   DmaTransfer,
   RegisterCondition,
   RegisterDescription,
-} from "../devices/description";
-import { AxiscriptError } from "../errors";
+} from "../description/description";
+import { AxiscriptError } from "../util/errors";
 import { type Channel, channelsOf, dependsOn, heldRegisters, pulsesOf, registersOf } from "./channels";
 import {
   ATTRIBUTE,

@@ -1,4 +1,4 @@
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf } from "../util/errors";
 import { addressOf, adviseMemory, MADV_NOHUGEPAGE } from "../native/libc";
 import { GATE_MEMORY_PAGES } from "./layout";
 

@@ -1,10 +1,11 @@
 import { closeSync, readFileSync } from "node:fs";
-import { blockThread, monotonicMs } from "../clock";
-import type { MaskedValue, RegisterAccess, RegisterDescription } from "../devices/description";
-import type { UioInterrupt } from "../devices/uio-interrupt";
-import { AxiscriptError, hex, messageOf } from "../errors";
+import { blockThread, monotonicMs } from "../util/clock";
+import type { MaskedValue, RegisterAccess, RegisterDescription } from "../description/description";
+import type { ActiveDevice } from "../dma/active-device";
+import type { DeviceInterrupt, DeviceWindow } from "../dma/device-window";
+import { AxiscriptError, hex, messageOf } from "../util/errors";
 import { tryLockTurn, unlockTurn } from "../native/libc";
-import { type ActiveDevice, Activity, type ActivityExports } from "./activity";
+import { Activity, type ActivityExports } from "./activity";
 import { heldRegisters } from "./channels";
 import { clearRules, markUnknown, writeRules } from "./device-rules";
 import { reserveGateMemory } from "./gate-memory";
@@ -14,7 +15,7 @@ import { HELD_DISTANCE, PROGRAM } from "./layout";
 import { gateModulePath } from "./module-file";
 import { POLL_SLEEP_MS, PollPause } from "./poll-pause";
 import { denial, refusal } from "./refusals";
-import type { DeviceWindow, OpenWindow, SeenGate, WindowListener, WindowPlace } from "./window";
+import type { OpenWindow, SeenGate, WindowListener, WindowPlace } from "./window";
 import { WindowTable } from "./window-table";
 
 /** The gate's functions in the form in which a script imports them. */
@@ -145,7 +146,7 @@ export class Gate {
   }
 
   /** The interrupt of a window's device, or `undefined` if there is no such window. */
-  interruptOf(window: number): UioInterrupt | undefined {
+  interruptOf(window: number): DeviceInterrupt | undefined {
     return this.#windows.find(window)?.interrupt?.();
   }
 

@@ -1,4 +1,4 @@
-import { AxiscriptError } from "../errors";
+import { AxiscriptError } from "../util/errors";
 import type { DeviceUse, GrantRegister } from "../memory/device-memory";
 import type { ScatterGatherList } from "../memory/scatter-gather";
 import { GRANT_COUNT_OFFSET, GRANTS } from "./layout";

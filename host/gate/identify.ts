@@ -1,5 +1,5 @@
-import type { DeviceDescription, FieldDescription, RegisterDescription } from "../devices/description";
-import { AxiscriptError, hex } from "../errors";
+import type { DeviceDescription, FieldDescription, RegisterDescription } from "../description/description";
+import { AxiscriptError, hex } from "../util/errors";
 
 /**
  * Checks that a device is what its description is about, by its identification registers and its version, which are

@@ -1,4 +1,4 @@
-import { blockThread, monotonicMs } from "../clock";
+import { blockThread, monotonicMs } from "../util/clock";
 
 /** How long a poll spins before it sleeps, which takes some 0.1 ms: most transfers of a virtual board are done by then. */
 const POLL_SPIN_MS = 0.03;

@@ -1,5 +1,5 @@
-import type { DeviceDescription, DmaEngine, DmaTransfer, RegisterDescription } from "../devices/description";
-import { AxiscriptError, hex } from "../errors";
+import type { DeviceDescription, DmaEngine, DmaTransfer, RegisterDescription } from "../description/description";
+import { AxiscriptError, hex } from "../util/errors";
 import { ACCESS, REFUSAL } from "./layout";
 
 /** The device of a window, as messages need it. */

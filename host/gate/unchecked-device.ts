@@ -1,5 +1,5 @@
-import { blockThread, monotonicMs } from "../clock";
-import type { MaskedValue } from "../devices/description";
+import { blockThread, monotonicMs } from "../util/clock";
+import type { MaskedValue } from "../description/description";
 import {
   ATTRIBUTE,
   ATTRIBUTES_OFFSET,

@@ -1,9 +1,10 @@
 import { closeSync, constants, openSync } from "node:fs";
-import { AxiscriptError, messageOf } from "../errors";
+import type { DeviceWindow } from "../dma/device-window";
+import { AxiscriptError, messageOf } from "../util/errors";
 import { pageSizeBytes } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { FIRST_WINDOW_OFFSET, NO_WINDOW, PROGRAM, WINDOW_COUNT, WINDOW_ENTRY, WINDOWS_END, WRITTEN } from "./layout";
-import type { DeviceWindow, OpenWindow, SeenWindow, WindowListener, WindowPlace } from "./window";
+import type { OpenWindow, SeenWindow, WindowListener, WindowPlace } from "./window";
 
 const SLOT_MASK = WINDOW_COUNT - 1;
 /** After so many windows a slot gives their numbers again: they are not negative in 32 bits. */

@@ -1,8 +1,8 @@
-import type { Sysroot } from "../devices/sysroot";
-import type { CacheMode } from "../devices/u-dma-buf";
-import { checkWait } from "../devices/wait";
-import { AxiscriptError, hex } from "../errors";
-import type { ActiveDevice } from "../gate/activity";
+import type { Sysroot } from "../linux/sysroot";
+import type { CacheMode } from "../linux/u-dma-buf";
+import { checkWait } from "../linux/wait";
+import { AxiscriptError, hex } from "../util/errors";
+import type { ActiveDevice } from "../dma/active-device";
 import { pageSizeBytes } from "../native/libc";
 import type { LinearMemory, MemoryRange } from "./linear-memory";
 import { type Backing, type Overlay, Overlays } from "./overlays";

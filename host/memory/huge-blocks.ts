@@ -1,5 +1,5 @@
-import { checkWait } from "../devices/wait";
-import { AxiscriptError, hex } from "../errors";
+import { checkWait } from "../linux/wait";
+import { AxiscriptError, hex } from "../util/errors";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes } from "./huge-pages";
 import { type LinearMemory, WASM_PAGE_BYTES } from "./linear-memory";

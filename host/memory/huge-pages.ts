@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf } from "../util/errors";
 import {
   allocateFile,
   closeDescriptor,

@@ -1,4 +1,4 @@
-import { AxiscriptError, hex, messageOf } from "../errors";
+import { AxiscriptError, hex, messageOf } from "../util/errors";
 import { addressOf } from "../native/libc";
 
 /** The size of a WebAssembly page in bytes. */

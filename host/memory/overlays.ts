@@ -1,7 +1,7 @@
-import { type CacheMode, listUDmaBufs, UDmaBuf, type UDmaBufInfo, type UDmaBufPiece } from "../devices/u-dma-buf";
-import type { Sysroot } from "../devices/sysroot";
-import { checkWait } from "../devices/wait";
-import { AxiscriptError, hex, messageOf } from "../errors";
+import { type CacheMode, listUDmaBufs, UDmaBuf, type UDmaBufInfo, type UDmaBufPiece } from "../linux/u-dma-buf";
+import type { Sysroot } from "../linux/sysroot";
+import { checkWait } from "../linux/wait";
+import { AxiscriptError, hex, messageOf } from "../util/errors";
 import { adviseMemory, MADV_COLLAPSE, MADV_DONTNEED, MADV_HUGEPAGE, pageSizeBytes } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes, hugePageState } from "./huge-pages";

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { AxiscriptError, errnoCode, hex } from "../errors";
+import { AxiscriptError, errnoCode, hex } from "../util/errors";
 import { pageSizeBytes } from "../native/libc";
 import type { PageRuns } from "./page-runs";
 import type { ScatterGatherList } from "./scatter-gather";

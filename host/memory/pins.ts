@@ -1,5 +1,5 @@
-import { checkWait } from "../devices/wait";
-import { AxiscriptError, errnoCode, hex } from "../errors";
+import { checkWait } from "../linux/wait";
+import { AxiscriptError, errnoCode, hex } from "../util/errors";
 import { BufferPins } from "../native/io-uring";
 import {
   lockPages,

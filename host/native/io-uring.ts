@@ -1,4 +1,4 @@
-import { errnoCode } from "../errors";
+import { errnoCode } from "../util/errors";
 import { addressOf, closeDescriptor, ioUringRegister, ioUringSetup } from "./libc";
 
 /*

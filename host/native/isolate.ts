@@ -1,5 +1,5 @@
 import koffi from "koffi";
-import { AxiscriptError, messageOf } from "../errors";
+import { AxiscriptError, messageOf } from "../util/errors";
 
 /*
  * V8's own functions, which the node binary exports for its addons, by their names in the object file (Itanium C++ ABI).

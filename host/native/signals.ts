@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { monotonicMs } from "../clock";
+import { monotonicMs } from "../util/clock";
 import { recordedSignals, recorderAddress } from "./signal-recorder";
 import { signalAction } from "./libc";
 

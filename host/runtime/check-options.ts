@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
-import { nearest } from "../devices/nearest";
-import { AxiscriptError } from "../errors";
+import { nearest } from "../description/nearest";
+import { AxiscriptError } from "../util/errors";
 
 /** What the value of an option is: what messages say of it, and whether a value is such. */
 export interface OptionKind {

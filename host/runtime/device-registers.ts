@@ -1,5 +1,5 @@
-import { DeviceCatalog } from "../devices/catalog";
-import type { DeviceDescription, FieldDescription, RegisterDescription } from "../devices/description";
+import { DeviceCatalog } from "../linux/catalog";
+import type { DeviceDescription, FieldDescription, RegisterDescription } from "../description/description";
 import {
   actingMask,
   fieldMask,
@@ -11,14 +11,14 @@ import {
   parseValue,
   pulseMask,
   startedBy,
-} from "../devices/register-names";
-import type { Sysroot } from "../devices/sysroot";
-import { describeWithId, findUioDevice, listUioDevices, openUioWindow, type UioDeviceInfo } from "../devices/uio";
-import { waitUntil } from "../devices/wait";
-import { AxiscriptError, hex } from "../errors";
+} from "../description/register-names";
+import type { Sysroot } from "../linux/sysroot";
+import { describeWithId, findUioDevice, listUioDevices, openUioWindow, type UioDeviceInfo } from "../linux/uio";
+import { waitUntil } from "../linux/wait";
+import { AxiscriptError, hex } from "../util/errors";
 import { Gate } from "../gate/gate";
-import { type DeviceOptions, openSysroot } from "./devices";
-import { startKeptBoard } from "./kept-board";
+import { type DeviceOptions, openSysroot } from "./open-sysroot";
+import { startKeptBoard } from "./boards/kept-board";
 
 /** How long a pulse may be seen: not at all on hardware, until the board looks on a virtual one. */
 const PULSE_WITHIN_MS = 1000;

@@ -1,27 +1,16 @@
-import { statSync } from "node:fs";
-import { DeviceCatalog } from "../devices/catalog";
-import type { DeviceDescription } from "../devices/description";
-import type { GenerateOptions } from "../devices/generate/registers";
-import type { ListedDevice } from "../devices/inventory";
-import { Sysroot } from "../devices/sysroot";
-import { AxiscriptError } from "../errors";
+import { DeviceCatalog } from "../linux/catalog";
+import type { DeviceDescription } from "../description/description";
+import type { GenerateOptions } from "../description/generate/registers";
+import type { ListedDevice } from "../linux/inventory";
 import type { DeviceRegisters } from "./device-registers";
+import { type DeviceOptions, openSysroot } from "./open-sysroot";
 
-export type { ListedDevice, ListedMap } from "../devices/inventory";
-export type { FileUser } from "../devices/open-files";
+export type { ListedDevice, ListedMap } from "../linux/inventory";
+export type { FileUser } from "../linux/open-files";
+export type { DeviceOptions } from "./open-sysroot";
 export type { DeviceRegisters, RegisterReading, RegisterWriting, WriteRegisterOptions } from "./device-registers";
 
 // What is offered here is loaded when it is needed: a run does without it, and its start-up time counts.
-
-export interface DeviceOptions {
-  /**
-   * The directory in place of `/`: of a real system, or one in which a virtual board is kept, which is started for as long
-   * as a device of it is open.
-   */
-  readonly sysroot?: string;
-  /** Directories with device descriptions of the user's own, which come before those of the package. */
-  readonly deviceDirectories?: readonly string[];
-}
 
 /**
  * The UIO devices of a system, in the order of their numbers. None of them is opened.
@@ -33,7 +22,7 @@ export interface DeviceOptions {
  * for (const { id, name, note, kind, openBy } of listDevices()) console.log(id, name, note, kind, openBy.length);
  */
 export function listDevices(options: DeviceOptions = {}): ListedDevice[] {
-  const { takeInventory } = require("../devices/inventory") as typeof import("../devices/inventory");
+  const { takeInventory } = require("../linux/inventory") as typeof import("../linux/inventory");
   return takeInventory(openSysroot(options), new DeviceCatalog(options.deviceDirectories));
 }
 
@@ -67,7 +56,8 @@ export async function openDeviceRegisters(name: string, options: DeviceOptions =
  * @throws AxiscriptError ERR_AXI_DESCRIPTION; the message begins with the place: `my.json:12:17: Cannot …`
  */
 export function readDeviceDescription(path: string): DeviceDescription {
-  const { readDescription } = require("../devices/description-file") as typeof import("../devices/description-file");
+  const { readDescription } =
+    require("../description/description-file") as typeof import("../description/description-file");
   return readDescription(path);
 }
 
@@ -82,17 +72,6 @@ export function readDeviceDescription(path: string): DeviceDescription {
  * const text = generateRegisters(readDeviceDescription("my-device.json"));
  */
 export function generateRegisters(description: DeviceDescription, options: GenerateOptions = {}): string {
-  const generator = require("../devices/generate/registers") as typeof import("../devices/generate/registers");
+  const generator = require("../description/generate/registers") as typeof import("../description/generate/registers");
   return generator.generateRegisters(description, options);
-}
-
-/** The directory in place of `/`. Throws ERR_AXI_USAGE, ERR_AXI_BOARD_OWNER. */
-export function openSysroot({ sysroot = "/" }: DeviceOptions): Sysroot {
-  if (sysroot === "/") return new Sysroot(sysroot);
-  if (sysroot !== "" && statSync(sysroot, { throwIfNoEntry: false })?.isDirectory()) {
-    const { requireTrustedSysroot } = require("./trusted-sysroot") as typeof import("./trusted-sysroot");
-    requireTrustedSysroot(sysroot);
-    return new Sysroot(sysroot);
-  }
-  throw new AxiscriptError("ERR_AXI_USAGE", `Cannot look for devices in "${sysroot}": there is no such directory.`);
 }

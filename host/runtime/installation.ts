@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { AxiscriptError, errnoCode, messageOf } from "../errors";
+import { AxiscriptError, errnoCode, messageOf } from "../util/errors";
+import { HOST_DIRECTORY } from "../util/host-directory";
 
 /**
  * The directory of this package. Every module of the host lies three levels below it, in the bundled programs too: a
  * bundle has no `module.paths`, and what is looked for upwards may not be there.
  */
-export const PACKAGE = join(__dirname, "../../..");
+export const PACKAGE = join(HOST_DIRECTORY, "../..");
 
 /**
  * The version of this package.

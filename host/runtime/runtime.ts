@@ -1,23 +1,24 @@
-import type { Faults } from "../board/fabric";
-import type { Coherency } from "../board/main-memory";
-import { ModelErrors } from "../board/model-errors";
-import { DeviceCatalog } from "../devices/catalog";
-import { Sysroot } from "../devices/sysroot";
-import { hasUioDevices } from "../devices/uio-presence";
-import { AxiscriptError } from "../errors";
-import { escapeControls } from "../escape";
+import type { Faults } from "../board/fabric/fabric";
+import type { Coherency } from "../board/memory/main-memory";
+import { ModelErrors } from "../board/models/model-errors";
+import { DeviceCatalog } from "../linux/catalog";
+import { Sysroot } from "../linux/sysroot";
+import { hasUioDevices } from "../linux/uio-presence";
+import { AxiscriptError } from "../util/errors";
+import { escapeControls } from "../util/escape";
 import { MAX_MEMORY_BYTES, WASM_PAGE_BYTES } from "../memory/linear-memory";
 import { PIN_MECHANISMS, type PinMechanism } from "../memory/pins";
-import type { BoardHandle } from "./board-handle";
+import type { BoardHandle } from "./boards/board-handle";
 import { checkOptions, KIND, oneOf, type OptionKinds } from "./check-options";
-import { BOARD_KINDS, checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./virtual-board";
-import { COMPILE_KINDS, type CompileOptions } from "./compile";
-import { checkPermissionOptions, type PermissionOptions } from "./permissions";
-import type { RunResult, RunStreams } from "./run";
-import type { RunHooks, ScriptThreads } from "./script-threads";
-import { type CompiledScript, loadWasm } from "./script";
-import { MAX_TIMEOUT_MS } from "./time-limit";
-import { requireWorkingDirectory } from "../working-directory";
+import { BOARD_KINDS, checkBoardOptions, loadAsked, type UsedBoard, useVirtualBoard } from "./boards/virtual-board";
+import { COMPILE_KINDS, type CompileOptions } from "./compile/compile";
+import { checkPermissionOptions } from "./permissions/create";
+import type { PermissionOptions } from "./permissions/permission";
+import type { RunResult, RunStreams } from "./run/run";
+import type { RunHooks, ScriptThreads } from "./run/script-threads";
+import { type CompiledScript, loadWasm } from "./module/script";
+import { MAX_TIMEOUT_MS } from "./run/time-limit";
+import { requireWorkingDirectory } from "../util/working-directory";
 
 /** `auto`: the real system if it has UIO devices, else a virtual board. */
 export type BoardChoice = (typeof BOARD_CHOICES)[number];
@@ -211,7 +212,7 @@ export async function createRuntimeWith(options: RuntimeOptions, settings: Runti
   if (options.deviceDirectories) new DeviceCatalog(options.deviceDirectories).checkOwn();
   const kind = choice === "auto" ? chooseBoard(options) : choice;
   if (options.sysroot !== undefined && kind === "linux") {
-    const { requireTrustedSysroot } = require("./trusted-sysroot") as typeof import("./trusted-sysroot");
+    const { requireTrustedSysroot } = require("./boards/trusted-sysroot") as typeof import("./boards/trusted-sysroot");
     requireTrustedSysroot(options.sysroot);
   }
   if (options.record !== undefined && kind === "linux") {
@@ -271,7 +272,7 @@ class BoardRuntime implements Runtime {
 
   async run(script: string | CompiledScript, options: RunOptions = {}): Promise<RunResult> {
     // Loaded here, since the command line has no need of it.
-    const beside = require("./run-beside") as typeof import("./run-beside");
+    const beside = require("./run/run-beside") as typeof import("./run/run-beside");
     this.#checkOpen();
     checkOptions("run a script", options, RUN_KINDS);
     const { settings, streams, limits } = this.#prepare(options);
@@ -290,7 +291,7 @@ class BoardRuntime implements Runtime {
   }
 
   runSync(script: string | CompiledScript, options: RunSyncOptions = {}): RunResult {
-    const beside = require("./run-beside") as typeof import("./run-beside");
+    const beside = require("./run/run-beside") as typeof import("./run/run-beside");
     this.#checkOpen();
     checkOptions("run a script", options, RUN_SYNC_KINDS);
     const { settings, streams, limits } = this.#prepare(options);

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Port, randomNumbers } from "../../host/board/port-timing";
-import { ThroughputTimer } from "../../host/board/throughput";
+import { type Port, randomNumbers } from "../../host/board/fabric/port-timing";
+import { ThroughputTimer } from "../../host/board/fabric/throughput";
 import { runText } from "../support/run-script";
 
 const test = suite("durations through the board");

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FramePool } from "../../host/board/frame-pool";
+import { FramePool } from "../../host/board/memory/frame-pool";
 import { SharedLock } from "../../host/board/shared-lock";
-import { SharedMemoryTable } from "../../host/board/shared-memory-table";
+import { SharedMemoryTable } from "../../host/board/memory/shared-memory-table";
 import { type LockJob } from "../support/lock-thread";
 
 const test = suite("what threads share with a board");

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { cells, strings } from "../../host/board/device-tree";
+import { cells, strings } from "../../host/board/kernel/fpga/device-tree";
 import { rejectsWith } from "../support/expect";
 import { boardDirectoryWith, rootOverlay, uioNode } from "../support/overlays";
 import { runText } from "../support/run-script";

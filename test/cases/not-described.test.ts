@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parseDescription } from "../../host/devices/description-file";
+import { parseDescription } from "../../host/description/description-file";
 import { rejectsWith } from "../support/expect";
 
 const test = suite("hls-clear-on-read, write-zero-to-clear and others: what cannot be said is refused");

@@ -1,10 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { cells, type DeviceTreeNode, node, strings } from "../../host/board/device-tree";
-import { OverlayError } from "../../host/board/device-tree-bus";
-import { readOverlay } from "../../host/board/overlay-devices";
-import { Sysroot } from "../../host/devices/sysroot";
-import { listUioDevices } from "../../host/devices/uio";
+import { cells, type DeviceTreeNode, node, strings } from "../../host/board/kernel/fpga/device-tree";
+import { OverlayError } from "../../host/board/kernel/fpga/device-tree-bus";
+import { readOverlay } from "../../host/board/kernel/fpga/overlay-devices";
+import { Sysroot } from "../../host/linux/sysroot";
+import { listUioDevices } from "../../host/linux/uio";
 import { applyOverlay, onBoardWith, rootOverlay, uioNode } from "../support/overlays";
 
 const test = suite("case: forms of overlays");

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { strings } from "../../host/board/device-tree";
-import { loadModels } from "../../host/board/model-file";
-import { Sysroot } from "../../host/devices/sysroot";
-import { findUioDevice, openUioWindow } from "../../host/devices/uio";
+import { strings } from "../../host/board/kernel/fpga/device-tree";
+import { loadModels } from "../../host/board/models/model-file";
+import { Sysroot } from "../../host/linux/sysroot";
+import { findUioDevice, openUioWindow } from "../../host/linux/uio";
 import { Gate } from "../../host/gate/gate";
 import { rejectsWith } from "../support/expect";
 import { modelFile } from "../support/model-files";

@@ -2,10 +2,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync 
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BoardFiles } from "../../host/board/files";
-import { Attribute, KernelError } from "../../host/board/kernel-tree";
-import { PATHS } from "../../host/board/paths";
-import { buildTree } from "../../host/board/tree";
+import { BoardFiles } from "../../host/board/place/files";
+import { Attribute, KernelError } from "../../host/board/kernel/kernel-tree";
+import { PATHS } from "../../host/board/kernel/paths";
+import { buildTree } from "../../host/board/kernel/tree";
 import {
   BoardUDmaBuf,
   commandIn,
@@ -14,8 +14,8 @@ import {
   numberIn,
   type Synchronisation,
   U_DMA_BUF_ATTRIBUTES,
-} from "../../host/board/u-dma-buf";
-import { uDmaBufAttributes } from "../../host/board/u-dma-buf-attributes";
+} from "../../host/board/kernel/devices/u-dma-buf";
+import { uDmaBufAttributes } from "../../host/board/kernel/devices/u-dma-buf-attributes";
 import { temporaryDirectory } from "../support/temporary";
 
 const test = suite("case: command words of u-dma-buf");

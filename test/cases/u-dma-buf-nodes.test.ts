@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { cells, node, strings } from "../../host/board/device-tree";
-import { Sysroot } from "../../host/devices/sysroot";
-import { listUDmaBufs } from "../../host/devices/u-dma-buf";
-import { listUioDevices } from "../../host/devices/uio";
+import { cells, node, strings } from "../../host/board/kernel/fpga/device-tree";
+import { Sysroot } from "../../host/linux/sysroot";
+import { listUDmaBufs } from "../../host/linux/u-dma-buf";
+import { listUioDevices } from "../../host/linux/uio";
 import { onBoardWith, rootOverlay, uioNode } from "../support/overlays";
 
 const test = suite("case: u-dma-buf nodes of an overlay");

@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { strings } from "../../host/board/device-tree";
-import { DeviceCatalog } from "../../host/devices/catalog";
-import { Sysroot } from "../../host/devices/sysroot";
-import { findUioDevice, listUioDevices } from "../../host/devices/uio";
+import { strings } from "../../host/board/kernel/fpga/device-tree";
+import { DeviceCatalog } from "../../host/linux/catalog";
+import { Sysroot } from "../../host/linux/sysroot";
+import { findUioDevice, listUioDevices } from "../../host/linux/uio";
 import { Rules } from "../../host/runtime/permissions/rules";
 import { rejectsWith } from "../support/expect";
 import { boardDirectoryWith, onBoardWith, rootOverlay, uioNode } from "../support/overlays";

@@ -5,8 +5,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gzipSync } from "node:zlib";
 import { VirtualBoard } from "../../host/board/board";
-import { FpgaManager } from "../../host/devices/fpga-manager";
-import { Sysroot } from "../../host/devices/sysroot";
+import { FpgaManager } from "../../host/linux/fpga-manager";
+import { Sysroot } from "../../host/linux/sysroot";
 import { rejectsWith } from "../support/expect";
 import { testWhere } from "../support/rights";
 

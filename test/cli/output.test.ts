@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { exitCodeOf } from "../../host/cli/exit-codes";
-import { AxiscriptError, ERROR_KINDS, type ErrorCode } from "../../host/errors";
+import { AxiscriptError, ERROR_KINDS, type ErrorCode } from "../../host/util/errors";
 import { compileScript, writeScript } from "../../host/index";
 import { axiscript, PACKAGE } from "../support/cli";
 import { WITH_PROXY } from "../support/run-script";

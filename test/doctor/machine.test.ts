@@ -1,7 +1,7 @@
 import { chmodSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Sysroot } from "../../host/devices/sysroot";
+import { Sysroot } from "../../host/linux/sysroot";
 import { examine } from "../../host/doctor/examine";
 import { ALL_RIGHTS, limits, machineWith, rights, shortOf, treeOf } from "../support/machine";
 import { testWhere } from "../support/rights";

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { randomNumbers } from "../../host/board/port-timing";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 import { ScatterGatherList } from "../../host/memory/scatter-gather";
 import type { DeviceUse } from "../../host/memory/device-memory";
 import { pageSizeBytes } from "../../host/native/libc";

@@ -4,7 +4,7 @@ import { GrantedMemory } from "../../host/gate/granted-memory";
 import { GATE_MEMORY_PAGES, GRANTS } from "../../host/gate/layout";
 import type { DeviceUse } from "../../host/memory/device-memory";
 import { ScatterGatherList } from "../../host/memory/scatter-gather";
-import { randomNumbers } from "../../host/board/port-timing";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 import { pageSizeBytes } from "../../host/native/libc";
 import { rejectsWith } from "../support/expect";
 

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { ManagerCore } from "../../host/board/bitstream";
-import { BoardRecord } from "../../host/board/record";
-import { Fabric } from "../../host/board/fabric";
-import { FileMemory } from "../../host/board/file-memory";
-import { MemoryBus } from "../../host/board/memory-bus";
-import { randomNumbers } from "../../host/board/port-timing";
+import type { ManagerCore } from "../../host/board/kernel/fpga/bitstream";
+import { BoardRecord } from "../../host/board/fabric/record";
+import { Fabric } from "../../host/board/fabric/fabric";
+import { FileMemory } from "../../host/board/memory/file-memory";
+import { MemoryBus } from "../../host/board/fabric/memory-bus";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 import { overlayFile } from "../../host/native/memory-overlay";
 
 /** What the thread serves. */

@@ -1,8 +1,8 @@
 import { closeSync, ftruncateSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { ManagerCore } from "../../host/board/bitstream";
-import type { BusTransfer } from "../../host/board/record";
+import type { ManagerCore } from "../../host/board/kernel/fpga/bitstream";
+import type { BusTransfer } from "../../host/board/fabric/record";
 import { parseTransfers } from "../support/bus-record";
 import { createMemoryFile, MFD_CLOEXEC } from "../../host/native/libc";
 import type { FabricJob } from "./fabric-worker";

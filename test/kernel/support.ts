@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, join } from "node:path";
 import { suite } from "uvu";
-import { messageOf } from "../../host/errors";
+import { messageOf } from "../../host/util/errors";
 import { compileScript } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { exitAtSignals } from "../support/exit-at-signals";

@@ -12,8 +12,8 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Sysroot } from "../../host/devices/sysroot";
-import type { ActiveDevice } from "../../host/gate/activity";
+import { Sysroot } from "../../host/linux/sysroot";
+import type { ActiveDevice } from "../../host/dma/active-device";
 import { GrantedMemory } from "../../host/gate/granted-memory";
 import { GATE_MEMORY_PAGES } from "../../host/gate/layout";
 import { DeviceMemory, type RegionRequest } from "../../host/memory/device-memory";

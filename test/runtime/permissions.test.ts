@@ -13,22 +13,17 @@ import {
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { randomNumbers } from "../../host/board/port-timing";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 import { takePermissionFlags } from "../../host/cli/permission-options";
-import { DeviceCatalog } from "../../host/devices/catalog";
-import { FpgaManager } from "../../host/devices/fpga-manager";
-import { Sysroot } from "../../host/devices/sysroot";
+import { DeviceCatalog } from "../../host/linux/catalog";
+import { FpgaManager } from "../../host/linux/fpga-manager";
+import { Sysroot } from "../../host/linux/sysroot";
 import { Gate } from "../../host/gate/gate";
 import { AxiscriptError, createRuntime, loadProfile } from "../../host/index";
 import { LinearMemory } from "../../host/memory/linear-memory";
-import { hostFunctions } from "../../host/runtime/host-functions";
-import {
-  checkPermissionOptions,
-  createPermissions,
-  type Permission,
-  type PermissionLists,
-  type PermissionOptions,
-} from "../../host/runtime/permissions";
+import { hostFunctions } from "../../host/runtime/abi/host-functions";
+import { checkPermissionOptions, createPermissions } from "../../host/runtime/permissions/create";
+import type { Permission, PermissionLists, PermissionOptions } from "../../host/runtime/permissions/permission";
 import { keyOf, PERMISSION_KEYS, type PermissionKey } from "../../host/runtime/permissions/keys";
 import { NEEDS } from "../../host/runtime/permissions/needs";
 import { rejectsWith } from "../support/expect";

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { randomNumbers } from "../../host/board/port-timing";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 import { compileScript, createRuntime, type Runtime, type RuntimeOptions } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";

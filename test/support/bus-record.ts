@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import type { BusTransfer } from "../../host/board/record";
+import type { BusTransfer } from "../../host/board/fabric/record";
 import type { VirtualBoard } from "../../host/board/board";
-import { waitUntil } from "../../host/devices/wait";
+import { waitUntil } from "../../host/linux/wait";
 import { HostInstance } from "./host-instance";
 
 const DEADLINE_MS = 20_000;

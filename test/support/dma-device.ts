@@ -1,6 +1,6 @@
 import { openSync, readFileSync, writeFileSync } from "node:fs";
-import type { DeviceDescription } from "../../host/devices/description";
-import { readDescription } from "../../host/devices/description-file";
+import type { DeviceDescription } from "../../host/description/description";
+import { readDescription } from "../../host/description/description-file";
 import { Gate } from "../../host/gate/gate";
 import { pageSizeBytes } from "../../host/native/libc";
 import { temporaryFile } from "./temporary";

@@ -1,13 +1,14 @@
 import type { VirtualBoard } from "../../host/board/board";
-import { FpgaManager } from "../../host/devices/fpga-manager";
+import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Gate } from "../../host/gate/gate";
 import { DeviceMemory } from "../../host/memory/device-memory";
 import { LinearMemory } from "../../host/memory/linear-memory";
-import { openBoard } from "../../host/runtime/board-handle";
-import { hostFunctions } from "../../host/runtime/host-functions";
-import { createPermissions, type PermissionOptions, type RunPermissions } from "../../host/runtime/permissions";
-import type { Board } from "../../host/runtime/run";
-import { createWasi, type ScriptWasi } from "../../host/runtime/wasi";
+import { openBoard } from "../../host/runtime/boards/board-handle";
+import { hostFunctions } from "../../host/runtime/abi/host-functions";
+import { createPermissions } from "../../host/runtime/permissions/create";
+import type { PermissionOptions, RunPermissions } from "../../host/runtime/permissions/permission";
+import type { Board } from "../../host/runtime/run/run";
+import { createWasi, type ScriptWasi } from "../../host/runtime/wasi/wasi";
 import { assemble } from "../../host/wasm/assembler";
 
 /** A script that does nothing. */

@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import { FramePool } from "../../host/board/frame-pool";
+import { FramePool } from "../../host/board/memory/frame-pool";
 import { SharedLock } from "../../host/board/shared-lock";
 
 /** What a thread of the tests on locks does. */

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Sysroot } from "../../host/devices/sysroot";
+import { Sysroot } from "../../host/linux/sysroot";
 import { examine } from "../../host/doctor/examine";
 import { type Machine, thisMachine } from "../../host/doctor/machine";
 import { PIN_MECHANISMS, type PinMechanism } from "../../host/memory/pins";

@@ -1,9 +1,9 @@
 import { closeSync, openSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { Sysroot } from "../../host/devices/sysroot";
-import { findUioDevice, openUioWindow } from "../../host/devices/uio";
-import { waitUntil } from "../../host/devices/wait";
-import { AxiscriptError } from "../../host/errors";
+import { Sysroot } from "../../host/linux/sysroot";
+import { findUioDevice, openUioWindow } from "../../host/linux/uio";
+import { waitUntil } from "../../host/linux/wait";
+import { AxiscriptError } from "../../host/util/errors";
 import { pageSizeBytes } from "../../host/native/libc";
 import { overlayFile } from "../../host/native/memory-overlay";
 import type { OpenerReport } from "./opener";

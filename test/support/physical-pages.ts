@@ -1,4 +1,4 @@
-import { readMappings } from "../../host/board/mappings";
+import { readMappings } from "../../host/board/memory/mappings";
 import { Pagemap } from "../../host/memory/pagemap";
 import { pageSizeBytes } from "../../host/native/libc";
 

@@ -1,4 +1,4 @@
-import { randomNumbers } from "../../host/board/port-timing";
+import { randomNumbers } from "../../host/board/fabric/port-timing";
 
 /**
  * How hostile tests are repeated and lengthened: `AXISCRIPT_HOSTILE_SEED` is another seed than the default, and

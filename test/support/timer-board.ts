@@ -1,8 +1,8 @@
 import { VirtualBoard, type VirtualBoardOptions } from "../../host/board/board";
-import { FpgaManager } from "../../host/devices/fpga-manager";
-import { Sysroot } from "../../host/devices/sysroot";
-import { awaitUioDevice, openUioWindow } from "../../host/devices/uio";
-import { waitUntil } from "../../host/devices/wait";
+import { FpgaManager } from "../../host/linux/fpga-manager";
+import { Sysroot } from "../../host/linux/sysroot";
+import { awaitUioDevice, openUioWindow } from "../../host/linux/uio";
+import { waitUntil } from "../../host/linux/wait";
 import { Gate } from "../../host/gate/gate";
 
 /** Long enough for a machine whose cores are busy. */

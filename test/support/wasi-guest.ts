@@ -1,6 +1,7 @@
 import { LinearMemory } from "../../host/memory/linear-memory";
-import { createPermissions, type PermissionOptions } from "../../host/runtime/permissions";
-import { createWasi, type ScriptWasi } from "../../host/runtime/wasi";
+import { createPermissions } from "../../host/runtime/permissions/create";
+import type { PermissionOptions } from "../../host/runtime/permissions/permission";
+import { createWasi, type ScriptWasi } from "../../host/runtime/wasi/wasi";
 import { assemble } from "./wasm";
 
 export const E = {

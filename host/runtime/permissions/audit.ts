@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { AxiscriptError, errnoCode, messageOf } from "../../errors";
+import { AxiscriptError, errnoCode, messageOf } from "../../util/errors";
 import { openOwnFile } from "../../files/regular-file";
-import type { FileIdentity, Permission, PermissionRequest, Recorded } from "../permissions";
+import type { FileIdentity, Permission, PermissionRequest, Recorded } from "./permission";
 import { valueOf } from "./refusal";
 
 /** For its owner alone: it tells what runs on a machine. */

@@ -1,5 +1,5 @@
-import { AxiscriptError } from "../../errors";
-import type { PermissionOptions, PermissionRules } from "../permissions";
+import { AxiscriptError } from "../../util/errors";
+import type { PermissionOptions, PermissionRules } from "./permission";
 import { PERMISSION_KEYS, type PermissionKey, TAKES_LIST } from "./keys";
 
 /** Checks options of the library. Throws as {@link checkRules}. */

@@ -8,7 +8,7 @@ import type {
   PermissionRequest,
   Recorded,
   RunPermissions,
-} from "../permissions";
+} from "./permission";
 import type { Audit } from "./audit";
 import { contains } from "./places";
 import { Rules } from "./rules";
@@ -61,7 +61,7 @@ export class Grants implements RunPermissions {
 
   /** Where what was granted ends. */
   #limits(audit: string | undefined, sysroot: string): Omit<FileGrants, "directories"> {
-    const { wayTo } = require("../files/way") as typeof import("../files/way");
+    const { wayTo } = require("../wasi/files/way") as typeof import("../wasi/files/way");
     const wayToSysroot = sysroot === "/" ? [] : wayTo(sysroot);
     return {
       boundaries: this.#rules.fileBoundaries(),

@@ -1,4 +1,4 @@
-import type { Permission, PermissionLists } from "../permissions";
+import type { Permission, PermissionLists } from "./permission";
 
 /** A sort of permission, as rules write it. */
 export type PermissionKey = keyof PermissionLists;

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, posix, resolve } from "node:path";
-import { AxiscriptError, errnoCode, messageOf } from "../../errors";
+import { AxiscriptError, errnoCode, messageOf } from "../../util/errors";
 
 /** A firmware file's absolute path on the target, as the FPGA manager understands it. */
 export function targetPath(file: string): string {

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
-import { AxiscriptError, errnoCode, messageOf } from "../../errors";
-import type { PermissionLists, PermissionProfile } from "../permissions";
+import { AxiscriptError, errnoCode, messageOf } from "../../util/errors";
+import type { PermissionLists, PermissionProfile } from "./permission";
 import { readRegularFile } from "../../files/regular-file";
 import { checkRules } from "./check-options";
 

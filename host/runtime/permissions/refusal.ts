@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { AxiscriptError } from "../../errors";
-import type { Permission } from "../permissions";
+import { AxiscriptError } from "../../util/errors";
+import type { Permission } from "./permission";
 import { formatFlag } from "./flags";
 import { PERMISSION_NAMES } from "./keys";
 import type { Denial } from "./rules";

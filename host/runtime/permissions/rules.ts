@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { meansWithNote } from "../../devices/uio-names";
-import type { Permission, PermissionLists, PermissionOptions } from "../permissions";
+import { meansWithNote } from "../../linux/uio-names";
+import type { Permission, PermissionLists, PermissionOptions } from "./permission";
 import { keyOf, PERMISSION_KEYS, type PermissionKey } from "./keys";
 import { contains, containsLoosely, deniedPath, grantedDirectory, targetPath } from "./places";
 

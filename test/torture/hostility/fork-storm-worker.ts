@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import { ThreadStart } from "../../../host/thread-start";
+import { ThreadStart } from "../../../host/util/thread-start";
 import { forkAndExit } from "./fork-and-exit";
 import { STORM_STATE, STORM_WORD } from "./fork-storm";
 import { reap } from "./reap";

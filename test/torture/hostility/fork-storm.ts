@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { atExit } from "../../../host/board/at-exit";
-import { ThreadStart } from "../../../host/thread-start";
+import { ThreadStart } from "../../../host/util/thread-start";
 
 /** Forks of this process, several hundred per second. */
 export interface ForkStorm {
