@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -124,6 +125,20 @@ test("links that lead out of a board that is kept are refused where the board wr
     );
     assert.equal(readdirSync(outside), []);
   }
+});
+
+test("another name of a file elsewhere is refused where the board writes", async () => {
+  const parent = temporaryDirectory();
+  const sysroot = join(parent, "board");
+  await new VirtualBoard({ sysroot }).stop();
+  const elsewhere = join(parent, "precious");
+  writeFileSync(elsewhere, "precious");
+  const log = join(sysroot, "var/log/kern.log");
+  rmSync(log, { force: true });
+  linkSync(elsewhere, log);
+  const { message } = await rejectsWith("ERR_AXI_BOARD_OWNER", () => new VirtualBoard({ sysroot }));
+  assert.match(message, /kern\.log is another file, too/);
+  assert.is(readFileSync(elsewhere, "utf8"), "precious");
 });
 
 test("a user's own firmware may be a link to anywhere", async () => {

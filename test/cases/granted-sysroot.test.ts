@@ -72,6 +72,22 @@ test("a directory of a board, or below one, cannot be granted", async () => {
   await board.stop();
 });
 
+test("nothing is opened below a sysroot that is no board's, which may hold device files, too", async () => {
+  const granted = temporaryDirectory();
+  const sysroot = join(granted, "target");
+  mkdirSync(join(sysroot, "dev"), { recursive: true });
+  writeFileSync(join(sysroot, "dev/uio0"), "registers");
+  writeFileSync(join(granted, "mine"), "");
+  const grants = [`--allow-read=${granted}`, `--allow-write=${granted}`];
+  const operations = ["read", "target/dev/uio0", "write", "target/dev/uio0", "create", "target/new", "write", "mine"];
+  const options = ["run", "--board=linux", "--sysroot", sysroot, ...grants, script, ...operations];
+  const { status, stdout, stderr } = await axiscript(options);
+  assert.is(status, 0, stderr);
+  const no = ERRNO.notSupported;
+  assert.equal(stdout.trim().split("\n"), [`read ${no}`, `write ${no}`, `create ${no}`, "write 0"]);
+  assert.is(readFileSync(join(sysroot, "dev/uio0"), "utf8"), "registers");
+});
+
 test("the directories above the audit file, and links on the way to it, stay in place", async () => {
   const granted = temporaryDirectory();
   mkdirSync(join(granted, "a/b"), { recursive: true });

@@ -225,4 +225,16 @@ testWhere(
   assert.is(granted.stdout, "Xilinx ZynqMP FPGA Manager\n", granted.stderr);
 });
 
+where("of the machine's devices only those are there that reach nothing of it", async () => {
+  const harmless = new Set([
+    ...["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts"],
+    ...["fd", "stdin", "stdout", "stderr", "shm", "mqueue", "log"],
+  ]);
+  assert.ok(readdirSync("/dev").some((name) => !harmless.has(name)));
+  const { stdout } = await exec("ls", "/dev");
+  const own = readdirSync(join(await sysroot(), "dev"));
+  const others = stdout.split("\n").filter((name) => name !== "" && !harmless.has(name) && !own.includes(name));
+  assert.equal(others, []);
+});
+
 test.run();
