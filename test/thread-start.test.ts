@@ -32,7 +32,7 @@ function withSlowThread(thread: string, program: string): string {
 }
 
 test("the board's thread has loaded its native module before the program ends", () => {
-  const program = `${CREATE}.catch(() => {}); setTimeout(() => process.exit(0), 100);`;
+  const program = `${CREATE}.catch(() => {}); setTimeout(() => process.exit(0), 1000);`;
   assert.is(withSlowThread("board/worker", program), "loaded\n");
 });
 
@@ -42,7 +42,7 @@ test("so has a script's", () => {
     ${CREATE}.then((runtime) => {
       const running = runtime.run(${nothing});
       running.catch(() => {});
-      setTimeout(() => process.exit(0), 100);
+      setTimeout(() => process.exit(0), 1000);
     });`;
   assert.is(withSlowThread("runtime/worker", program), "loaded\n");
 });

@@ -143,6 +143,11 @@ export class VirtualBoard {
     return this.#thread.exited;
   }
 
+  /** Why nobody serves it any more, though nobody stopped it; `undefined` if that is not so. */
+  get failure(): AxiscriptError | undefined {
+    return failed(this.#thread.failure);
+  }
+
   /** Tells other processes that they may use the board, once its thread serves it. The program then runs on until it is stopped. */
   async announce(): Promise<void> {
     await this.#thread.whenServing();
@@ -156,16 +161,12 @@ export class VirtualBoard {
    * @throws AxiscriptError ERR_AXI_BOARD if its thread had failed
    */
   async stop(): Promise<void> {
-    const failure = await this.#thread.stop();
+    const failure = failed(await this.#thread.stop());
     this.#cancelAtExit();
     this.#frames.close();
     retractBoard(this.sysroot);
     this.#release();
-    if (failure) {
-      throw new AxiscriptError("ERR_AXI_BOARD", `The virtual board failed: ${messageOf(failure)}`, {
-        cause: failure,
-      });
-    }
+    if (failure) throw failure;
   }
 
   #build({ standalone = false, coherency, models = [] }: VirtualBoardOptions): PageFrames {
@@ -237,4 +238,8 @@ function mount(sysroot: string): KernelMount {
 function createRecord(path: string): void {
   const { openRecordFile } = require("./fabric/record") as typeof import("./fabric/record");
   closeSync(openRecordFile(path));
+}
+
+function failed(cause: Error | undefined): AxiscriptError | undefined {
+  return cause && new AxiscriptError("ERR_AXI_BOARD", `The virtual board failed: ${messageOf(cause)}`, { cause });
 }

@@ -1,4 +1,4 @@
-import "./announce-end";
+import "./begin";
 import { constants, setPriority } from "node:os";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { monotonicMs } from "../util/clock";
@@ -15,7 +15,8 @@ import { openBus } from "./kernel/open-bus";
 import { PlainDeviceFiles } from "./kernel/plain/plain-device-files";
 import { PlainKernel } from "./kernel/plain/plain-kernel";
 import { randomNumbers } from "./fabric/port-timing";
-import { type BoardJob, THREAD_STATE, THREAD_WORDS } from "./thread";
+import type { BoardJob } from "./thread";
+import { THREAD_STATE, THREAD_WORDS } from "./thread-words";
 import { threadNumber } from "./thread-number";
 import { BoardUDmaBuf, LENGTH_BYTES as U_DMA_BUF_BYTES, NAME as U_DMA_BUF } from "./kernel/devices/u-dma-buf";
 import type { LoadedModel } from "./cores/user-core";

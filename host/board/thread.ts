@@ -10,6 +10,7 @@ import type { Faults } from "./fabric/fabric";
 import type { FuseKernelOptions } from "./kernel/fuse/fuse-kernel";
 import type { ReachedMemory } from "./kernel/open-bus";
 import { HOST_DIRECTORY } from "../util/host-directory";
+import { THREAD_STATE, THREAD_WORDS } from "./thread-words";
 
 /** What the board's thread works on. */
 export interface BoardJob {
@@ -28,14 +29,6 @@ export interface BoardJob {
   /** Modules with models of the user's own. */
   readonly models: readonly string[];
 }
-
-/**
- * What both threads see. Each change of the first two is notified; the others say which model's code runs, by its number
- * from 1 on (0: none), and how often one was called.
- */
-export const THREAD_WORDS = { state: 0, started: 1, model: 2, modelCalls: 3 } as const;
-/** What the word for the state says. */
-export const THREAD_STATE = { waiting: 0, serving: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
 const START_POLL_MS = 1;
 /** How long the thread may take to end, once it has started, before it is terminated. */
@@ -111,6 +104,11 @@ export class BoardThread {
     return model === 0 ? undefined : model - 1;
   }
 
+  /** What it failed of, if it did, as far as this thread has heard of it. */
+  get failure(): Error | undefined {
+    return this.#failure ?? (this.#state === THREAD_STATE.failed ? new Error("its thread ended") : undefined);
+  }
+
   /** Resolves when the thread has ended, whatever the reason. */
   get exited(): Promise<void> {
     return this.#exited;
@@ -138,7 +136,7 @@ export class BoardThread {
   #end(): void {
     if (this.#state >= THREAD_STATE.ended) return;
     this.#change(THREAD_STATE.stopping);
-    this.#start.await();
+    if (!this.#start.await()) return;
     Atomics.wait(this.#words, THREAD_WORDS.state, THREAD_STATE.stopping, STOP_TIMEOUT_MS);
   }
 

@@ -106,9 +106,12 @@ export async function run(
     });
     return (await stopping.orGivenUp(running)).exitCode;
   } finally {
-    // What does not end is left to the end of the program.
-    if (!stopping.isGivenUp) await runtime?.close();
-    stopping.end();
+    try {
+      // What does not end is left to the end of the program.
+      if (!stopping.isGivenUp) await runtime?.close();
+    } finally {
+      stopping.end();
+    }
   }
 }
 

@@ -278,7 +278,7 @@ class BoardRuntime implements Runtime {
     const { settings, streams, limits } = this.#prepare(options);
     const { signal, onNote = () => {} } = options;
     const { onStuck } = this.#settings;
-    const hooks: RunHooks = { signal, onNote, ...(onStuck && { onStuck }) };
+    const hooks: RunHooks = { signal, onNote, board: this.#virtual, ...(onStuck && { onStuck }) };
     // Before anything is awaited: a runtime that is closed meanwhile lets nothing more run in them.
     this.#threads ??= beside.createThreads();
     const compiled = await beside.compile(script, this.#options, signal);
@@ -300,7 +300,7 @@ class BoardRuntime implements Runtime {
     this.#threads ??= beside.createThreads();
     try {
       const job = { board: this.#handle, streams: streams(compiled), settings };
-      return beside.runSync(this.#threads, compiled, job, limits, onNote);
+      return beside.runSync(this.#threads, compiled, job, limits, { onNote, board: this.#virtual });
     } finally {
       this.#tellModelErrors(onNote);
     }

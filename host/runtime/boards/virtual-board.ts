@@ -19,6 +19,9 @@ export interface UsedBoard {
   readonly memory: BoardMemoryHandle | undefined;
   /** What a user should know of a model that does not return; of a board of the runtime's own. */
   readonly hangingModel?: string | undefined;
+  /** Of a board of the runtime's own: resolves when nobody serves it any more; {@link failure} says why. */
+  readonly ended?: Promise<void>;
+  readonly failure?: AxiscriptError | undefined;
   /** Ends a board of the runtime's own. */
   stop(): Promise<void>;
 }

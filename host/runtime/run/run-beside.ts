@@ -60,12 +60,12 @@ export function runSync(
   script: CompiledScript,
   job: Pick<PlannedRun, "board" | "streams" | "settings">,
   { timeoutMs, maxMemoryBytes }: RunLimits,
-  onNote: (message: string) => void,
+  hooks: Pick<RunHooks, "onNote" | "board">,
 ): RunResult {
   const loaded = loadModule(script, maxMemoryBytes);
   const identity = identityOf(script, job.settings);
   try {
-    return threads.runSync({ ...job, script: loaded, identity, timeoutMs, leftMs: timeoutMs }, onNote);
+    return threads.runSync({ ...job, script: loaded, identity, timeoutMs, leftMs: timeoutMs }, hooks);
   } catch (error) {
     throw scriptError(error, script, loaded);
   }

@@ -88,10 +88,10 @@ export class RunControl {
    *
    * @param scriptMs how long to wait for a thread that has only to leave the script's code
    * @param hostMs how long to wait for one that is in the host's
-   * @returns false if the thread has done it
+   * @returns false if the thread has done it, or has not begun with the script, and does not any more
    */
   takeOver(scriptMs: number, hostMs: number): boolean {
-    this.start.await();
+    if (!this.start.await()) return false;
     const isInScript = () => Atomics.load(this.state, 0) === RUN_STATE.terminating;
     Atomics.wait(this.#words, ENDED, END.none, isInScript() ? scriptMs : hostMs);
     Atomics.wait(this.#words, ENDED, END.begun, hostMs);

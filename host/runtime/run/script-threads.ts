@@ -8,10 +8,20 @@ import { timedOut } from "./time-limit";
 /** The longest that Node's timers wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** A board on which a script would wait in vain once it has failed. */
+export interface WatchedBoard {
+  /** Resolves when it serves nobody any more. */
+  readonly ended?: Promise<void>;
+  /** Why, if it failed. */
+  readonly failure?: AxiscriptError | undefined;
+}
+
 /** What ends a run from outside, and who is told what it says. */
 export interface RunHooks {
   readonly signal: AbortSignal | undefined;
   readonly onNote: (message: string) => void;
+  /** What the script runs on, if that may fail. */
+  readonly board?: WatchedBoard | undefined;
   /** The script was asked to stop, and does not: the process is to end. Absent: it is waited for. */
   readonly onStuck?: () => void;
 }
@@ -24,11 +34,13 @@ export class ScriptThreads {
   readonly #ending = new Set<Promise<unknown>>();
   #idle: ScriptThread | undefined;
   #closed = false;
+  #watched: WatchedBoard | undefined;
+  #boardFailure: AxiscriptError | undefined;
 
   /**
    * Runs a script in a thread.
    *
-   * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT, ERR_AXI_ABORTED
+   * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT, ERR_AXI_ABORTED, ERR_AXI_BOARD
    */
   run(job: PlannedRun, hooks: RunHooks): Promise<RunResult> {
     const run = this.#run(job, hooks);
@@ -42,7 +54,7 @@ export class ScriptThreads {
    * @throws AxiscriptError whatever ended the script; ERR_AXI_TIMEOUT
    * @throws InterruptedError after SIGINT, SIGTERM or SIGHUP, if the calling thread is the main one
    */
-  runSync(job: PlannedRun, onNote: (message: string) => void): RunResult {
+  runSync(job: PlannedRun, { onNote, board }: Pick<RunHooks, "onNote" | "board">): RunResult {
     if (this.#closed) throw closed();
     const thread = this.#take();
     const signals = recordSignals();
@@ -57,6 +69,7 @@ export class ScriptThreads {
       const signal = signals.arrived();
       if (signal) reason = new InterruptedError(signal);
       else if (monotonicMs() >= deadline) reason = timedOut(timeoutMs ?? 0);
+      else reason = board?.failure;
       if (reason) thread.stop();
     };
     try {
@@ -78,8 +91,9 @@ export class ScriptThreads {
     while (this.#ending.size > 0) await Promise.allSettled(this.#ending);
   }
 
-  async #run(job: PlannedRun, { signal, onNote, onStuck = () => {} }: RunHooks): Promise<RunResult> {
+  async #run(job: PlannedRun, { signal, onNote, board, onStuck = () => {} }: RunHooks): Promise<RunResult> {
     if (this.#closed) throw closed();
+    if (this.#boardFailure) throw this.#boardFailure;
     const thread = this.#take();
     let reason: AxiscriptError | undefined;
     const stop = (why: AxiscriptError) => {
@@ -92,6 +106,7 @@ export class ScriptThreads {
       const { timeoutMs, leftMs } = job;
       if (timeoutMs !== undefined) cancelTimer = after(leftMs ?? timeoutMs, () => stop(timedOut(timeoutMs)));
     };
+    if (board) this.#watch(board);
     this.#busy.set(thread, stop);
     signal?.addEventListener("abort", onAbort);
     try {
@@ -104,6 +119,16 @@ export class ScriptThreads {
       this.#busy.delete(thread);
       this.#giveBack(thread);
     }
+  }
+
+  /** Stops all scripts when the board fails. */
+  #watch(board: WatchedBoard): void {
+    if (this.#watched === board) return;
+    this.#watched = board;
+    void board.ended?.then(() => {
+      this.#boardFailure = board.failure;
+      for (const stop of this.#busy.values()) if (this.#boardFailure) stop(this.#boardFailure);
+    });
   }
 
   #take(): ScriptThread {

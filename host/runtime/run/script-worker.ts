@@ -1,8 +1,8 @@
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { threadStart } from "./begin";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import { waitUntil } from "../../linux/wait";
 import { AxiscriptError } from "../../util/errors";
 import { currentIsolate, terminateExecution } from "../../native/isolate";
-import { ThreadStart } from "../../util/thread-start";
 import { openBoard } from "../boards/board-handle";
 import { type Board, type RunResult, ScriptRun } from "./run";
 import { RunControl } from "./run-control";
@@ -34,7 +34,9 @@ class ScriptWorker {
   }
 
   #start({ script, identity, board, streams, timeoutMs, leftMs, settings, control: buffer, port }: RunJob): void {
-    const control = (this.#control = new RunControl(buffer));
+    const control = new RunControl(buffer);
+    if (!control.start.begin()) return;
+    this.#control = control;
     this.#told = port ?? this.#port;
     control.noteThread();
     control.isolate = currentIsolate();
@@ -118,4 +120,4 @@ function observed(board: Board, control: RunControl): Board {
 
 if (parentPort) new ScriptWorker(parentPort);
 
-if (workerData instanceof SharedArrayBuffer) new ThreadStart(new Int32Array(workerData), 0).done();
+threadStart.done();
