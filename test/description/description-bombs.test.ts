@@ -343,4 +343,9 @@ test("--devices is looked at before the script runs, whether it opens a device o
   }
 });
 
+test("how many values there are is counted before anything is made of them", () => {
+  const text = BOMBS["a million empty lists"] ?? "";
+  assert.throws(() => parseDescription(text, "bomb.json"), /Cannot read it: more than 150000 values/);
+});
+
 test.run();

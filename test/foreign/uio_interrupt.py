@@ -1,5 +1,6 @@
 """What a driver may expect of /dev/uioN: reads, writes and polls of the kernel's protocol, with an AXI Timer."""
 
+import ctypes
 import errno
 import mmap
 import os
@@ -13,6 +14,10 @@ import zynqmp
 
 TCSR, TLR, TINT = 0x00, 0x04, 1 << 8
 RUN_ONCE = 0xC2
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+# FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+PUNCH_HOLE = 3
 
 
 def errno_of(call):
@@ -124,6 +129,9 @@ def main():
                 errno_of(lambda: os.ftruncate(file.fileno(), tried))
                 errno_of(lambda: os.posix_fallocate(file.fileno(), 0, before + 4096))
                 errno_of(lambda: os.pwrite(file.fileno(), b"xxxx", before))
+        with open(path, "r+b", buffering=0) as file:
+            hole = LIBC.fallocate(file.fileno(), PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(4096))
+            expect(f"a hole in {path}", (hole, ctypes.get_errno()), (-1, errno.EOPNOTSUPP))
         errno_of(lambda: os.unlink(path))
         expect(f"the size of {path}", os.stat(path).st_size, before)
     expect("the size that was mapped", os.fstat(fd).st_size, size)
