@@ -210,7 +210,7 @@ testWhere(
   process.getuid?.() === 0 && mayMount(),
   "this user may not make a root directory of its own",
 )("a plain directory of this machine is not taken for configfs", async () => {
-  const host = join(__dirname, "../../host/devices");
+  const host = join(__dirname, "../../host/linux");
   const script = `
     const { overlayDirectory } = require(${JSON.stringify(join(host, "overlay-directory.js"))});
     const { Sysroot } = require(${JSON.stringify(join(host, "sysroot.js"))});
