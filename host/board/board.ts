@@ -4,7 +4,7 @@ import { AxiscriptError, messageOf } from "../util/errors";
 import { atExit } from "./at-exit";
 import type { BoardMemoryHandle } from "./memory/board-memory";
 import { addFirmware } from "./kernel/fpga/built-firmware";
-import { BoardDirectory } from "./place/directory";
+import { BoardDirectory } from "./directory/directory";
 import type { Faults } from "./fabric/fabric";
 import type { FuseKernelOptions } from "./kernel/fuse/fuse-kernel";
 import type { KernelMount } from "./kernel/kernel-mount";

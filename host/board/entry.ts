@@ -9,7 +9,7 @@ import type { MainMemory } from "./memory/main-memory";
 import type { BoardRecord } from "./fabric/record";
 import { Fabric } from "./fabric/fabric";
 import type { DeviceFiles, KnownDeviceFiles } from "./kernel/devices/device-files";
-import { BoardFiles } from "./place/files";
+import { BoardFiles } from "./directory/files";
 import type { BoardKernel } from "./kernel/kernel";
 import { openBus } from "./kernel/open-bus";
 import { PlainDeviceFiles } from "./kernel/plain/plain-device-files";

@@ -3,7 +3,7 @@ import { LENGTH } from "./cores/axi-traffic-gen";
 import type { FabricCore } from "./kernel/fpga/bitstream";
 import { BufferMemory } from "./memory/buffer-memory";
 import { Fabric } from "./fabric/fabric";
-import type { BoardFiles } from "./place/files";
+import type { BoardFiles } from "./directory/files";
 import { MemoryBus } from "./fabric/memory-bus";
 import { randomNumbers } from "./fabric/port-timing";
 import { BoardRecord } from "./fabric/record";

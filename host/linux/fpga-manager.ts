@@ -17,7 +17,7 @@ import { AxiscriptError, errnoCode, messageOf } from "../util/errors";
 import type { BitstreamFault } from "./bitstream-file";
 import { overlayDirectories, overlayDirectory } from "./overlay-directory";
 import type { Sysroot } from "./sysroot";
-import { waitUntil } from "./wait";
+import { waitUntil } from "../util/wait";
 
 export const MANAGER = "/sys/class/fpga_manager/fpga0";
 export const FIRMWARE = "/lib/firmware";

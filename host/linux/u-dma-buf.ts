@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, writeFileSync } from "node:f
 import { AxiscriptError, errnoCode, messageOf } from "../util/errors";
 import { allocateFile, pageSizeBytes, tryLockFile } from "../native/libc";
 import type { Sysroot } from "./sysroot";
-import { waitUntil } from "./wait";
+import { waitUntil } from "../util/wait";
 
 /** The class directory; older versions of the driver call it `udmabuf`. */
 const CLASSES = ["/sys/class/u-dma-buf", "/sys/class/udmabuf"] as const;

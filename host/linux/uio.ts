@@ -11,7 +11,7 @@ import type { InterruptSource, UioInterrupt } from "./uio-interrupt";
 import { formatUioName, means, parseUioName } from "./uio-names";
 import { UIO_CLASS } from "./uio-presence";
 import type { UioIdentity, UioMap } from "./uio-identity";
-import { waitUntil } from "./wait";
+import { waitUntil } from "../util/wait";
 
 /** The device-tree property by which the reference system tells devices of one name apart. */
 const NOTE_PROPERTY = "jan-note";

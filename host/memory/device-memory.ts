@@ -1,6 +1,6 @@
 import type { Sysroot } from "../linux/sysroot";
 import type { CacheMode } from "../linux/u-dma-buf";
-import { checkWait } from "../linux/wait";
+import { checkWait } from "../util/wait";
 import { AxiscriptError, hex } from "../util/errors";
 import type { ActiveDevice } from "../dma/active-device";
 import { pageSizeBytes } from "../native/libc";

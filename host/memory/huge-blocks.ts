@@ -1,4 +1,4 @@
-import { checkWait } from "../linux/wait";
+import { checkWait } from "../util/wait";
 import { AxiscriptError, hex } from "../util/errors";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";
 import { createHugeFile, hugePageBytes } from "./huge-pages";

@@ -1,6 +1,6 @@
 import { type CacheMode, listUDmaBufs, UDmaBuf, type UDmaBufInfo, type UDmaBufPiece } from "../linux/u-dma-buf";
 import type { Sysroot } from "../linux/sysroot";
-import { checkWait } from "../linux/wait";
+import { checkWait } from "../util/wait";
 import { AxiscriptError, hex, messageOf } from "../util/errors";
 import { adviseMemory, MADV_COLLAPSE, MADV_DONTNEED, MADV_HUGEPAGE, pageSizeBytes } from "../native/libc";
 import { overlayFile, removeOverlay } from "../native/memory-overlay";

@@ -1,4 +1,4 @@
-import { checkWait } from "../linux/wait";
+import { checkWait } from "../util/wait";
 import { AxiscriptError, errnoCode, hex } from "../util/errors";
 import { BufferPins } from "../native/io-uring";
 import {

@@ -14,7 +14,7 @@ import {
 } from "../description/register-names";
 import type { Sysroot } from "../linux/sysroot";
 import { describeWithId, findUioDevice, listUioDevices, openUioWindow, type UioDeviceInfo } from "../linux/uio";
-import { waitUntil } from "../linux/wait";
+import { waitUntil } from "../util/wait";
 import { AxiscriptError, hex } from "../util/errors";
 import { Gate } from "../gate/gate";
 import { type DeviceOptions, openSysroot } from "./open-sysroot";

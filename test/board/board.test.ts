@@ -7,7 +7,7 @@ import { VirtualBoard } from "../../host/board/board";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
 import { awaitUioDevice, listUioDevices, openUioWindow } from "../../host/linux/uio";
-import { checkWaitsWith, waitUntil } from "../../host/linux/wait";
+import { checkWaitsWith, waitUntil } from "../../host/util/wait";
 import { AxiscriptError } from "../../host/util/errors";
 import { Gate } from "../../host/gate/gate";
 import { boardsOf, PACKAGE } from "../support/cli";

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BoardFiles } from "../../host/board/place/files";
+import { BoardFiles } from "../../host/board/directory/files";
 import { PATHS } from "../../host/board/kernel/paths";
 import { PlainKernelFiles } from "../../host/board/kernel/plain/plain-kernel-files";
 import { buildTree } from "../../host/board/kernel/tree";

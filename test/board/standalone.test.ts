@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
 import { awaitUioDevice, listUioDevices, openUioWindow } from "../../host/linux/uio";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { Gate } from "../../host/gate/gate";
 import { timeSliceOf } from "../../host/native/scheduling";
 import { startBoardUser } from "../support/board-user";

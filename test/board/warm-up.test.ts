@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BufferMemory } from "../../host/board/memory/buffer-memory";
 import { Fabric } from "../../host/board/fabric/fabric";
-import { BoardFiles } from "../../host/board/place/files";
+import { BoardFiles } from "../../host/board/directory/files";
 import { MemoryBus } from "../../host/board/fabric/memory-bus";
 import { PortBus } from "../../host/board/fabric/port";
 import { PortTimer, randomNumbers } from "../../host/board/fabric/port-timing";

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
 import { awaitUioDevice, openUioWindow } from "../../host/linux/uio";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { Gate } from "../../host/gate/gate";
 import { parseTransfers } from "../support/bus-record";
 import { axiscript } from "../support/cli";

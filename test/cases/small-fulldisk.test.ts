@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { VirtualBoard } from "../../host/board/board";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { canMount, errnoOf } from "../support/fuse-board";
 import { firmwareOf } from "../support/host-instance";
 import { mayMount, testWhere } from "../support/rights";

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync 
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BoardFiles } from "../../host/board/place/files";
+import { BoardFiles } from "../../host/board/directory/files";
 import { Attribute, KernelError } from "../../host/board/kernel/kernel-tree";
 import { PATHS } from "../../host/board/kernel/paths";
 import { buildTree } from "../../host/board/kernel/tree";

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { VirtualBoard } from "../../host/board/board";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
-import { checkWaitsWith } from "../../host/linux/wait";
+import { checkWaitsWith } from "../../host/util/wait";
 import { AxiscriptError } from "../../host/util/errors";
 import { pageSizeBytes } from "../../host/native/libc";
 import { ABI_TABLE } from "../../host/runtime/abi/abi";

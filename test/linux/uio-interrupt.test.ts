@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { awaitUioDevice, openUioWindow } from "../../host/linux/uio";
 import { UioInterrupt } from "../../host/linux/uio-interrupt";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { pageSizeBytes } from "../../host/native/libc";
 import { rejectsWith } from "../support/expect";
 import { temporaryDirectory, temporaryFile } from "../support/temporary";

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { compileScript, createRuntime, type RunOptions, type Runtime } from "../../host/index";
 import { PACKAGE } from "../support/cli";
 import { rejectsWith } from "../support/expect";

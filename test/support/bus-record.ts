@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { BusTransfer } from "../../host/board/fabric/record";
 import type { VirtualBoard } from "../../host/board/board";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { HostInstance } from "./host-instance";
 
 const DEADLINE_MS = 20_000;

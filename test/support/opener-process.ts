@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import * as assert from "uvu/assert";
 import { Sysroot } from "../../host/linux/sysroot";
 import { findUioDevice, openUioWindow } from "../../host/linux/uio";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { AxiscriptError } from "../../host/util/errors";
 import { pageSizeBytes } from "../../host/native/libc";
 import { overlayFile } from "../../host/native/memory-overlay";

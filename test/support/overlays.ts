@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VirtualBoard, type VirtualBoardOptions } from "../../host/board/board";
 import { cells, type DeviceTreeNode, node, strings, writeDeviceTree } from "../../host/board/kernel/fpga/device-tree";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { temporaryDirectory } from "./temporary";
 
 const LONG_MS = 30_000;

@@ -2,7 +2,7 @@ import { VirtualBoard, type VirtualBoardOptions } from "../../host/board/board";
 import { FpgaManager } from "../../host/linux/fpga-manager";
 import { Sysroot } from "../../host/linux/sysroot";
 import { awaitUioDevice, openUioWindow } from "../../host/linux/uio";
-import { waitUntil } from "../../host/linux/wait";
+import { waitUntil } from "../../host/util/wait";
 import { Gate } from "../../host/gate/gate";
 
 /** Long enough for a machine whose cores are busy. */

@@ -1,6 +1,6 @@
 import { BufferMemory } from "../memory/buffer-memory";
 import type { KnownDeviceFiles } from "./devices/device-files";
-import type { BoardFiles } from "../place/files";
+import type { BoardFiles } from "../directory/files";
 import { MemoryBus } from "../fabric/memory-bus";
 import { PATHS } from "./paths";
 import type { BoardUDmaBuf } from "./devices/u-dma-buf";

@@ -1,5 +1,5 @@
-import { BoardDirectory } from "../../board/place/directory";
-import { enterBoardNamespace } from "../../board/place/namespace";
+import { BoardDirectory } from "../../board/directory/directory";
+import { enterBoardNamespace } from "../../board/directory/namespace";
 import { findRunningBoard } from "../../board/running-board";
 import { AxiscriptError, errnoCode, messageOf } from "../../util/errors";
 import { execute } from "../../native/exec";

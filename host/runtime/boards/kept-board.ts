@@ -1,5 +1,5 @@
 import { VirtualBoard } from "../../board/board";
-import { BoardDirectory } from "../../board/place/directory";
+import { BoardDirectory } from "../../board/directory/directory";
 import { AxiscriptError } from "../../util/errors";
 
 /**

@@ -2,7 +2,7 @@ import type { DeviceCatalog } from "../../linux/catalog";
 import { escapeControls } from "../../util/escape";
 import { FpgaManager } from "../../linux/fpga-manager";
 import type { Sysroot } from "../../linux/sysroot";
-import { checkWaitsWith } from "../../linux/wait";
+import { checkWaitsWith } from "../../util/wait";
 import { Gate } from "../../gate/gate";
 import type { WindowListener } from "../../gate/window";
 import { DeviceMemory, type KeptMemory, type MemoryObserver } from "../../memory/device-memory";

@@ -1,6 +1,6 @@
 import { threadStart } from "./begin";
 import { type MessagePort, parentPort } from "node:worker_threads";
-import { waitUntil } from "../../linux/wait";
+import { waitUntil } from "../../util/wait";
 import { AxiscriptError } from "../../util/errors";
 import { currentIsolate, terminateExecution } from "../../native/isolate";
 import { openBoard } from "../boards/board-handle";

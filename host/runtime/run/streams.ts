@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from "node:fs";
-import { checkWait, WAIT_SLICE_MS } from "../../linux/wait";
+import { checkWait, WAIT_SLICE_MS } from "../../util/wait";
 import { AxiscriptError, errnoCode } from "../../util/errors";
 import { waitReadable, waitWritable } from "../../native/libc";
 

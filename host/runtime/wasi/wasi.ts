@@ -1,5 +1,5 @@
 import type { WASI as NodeWasi } from "node:wasi";
-import { checkWait, sleep } from "../../linux/wait";
+import { checkWait, sleep } from "../../util/wait";
 import type { LinearMemory } from "../../memory/linear-memory";
 import { ABI_TABLE } from "../abi/abi";
 import type { FileFunctions } from "./files/wasi-files";

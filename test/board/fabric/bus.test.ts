@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { VirtualBoard } from "../../../host/board/board";
 import { BufferMemory } from "../../../host/board/memory/buffer-memory";
-import { BoardFiles } from "../../../host/board/place/files";
+import { BoardFiles } from "../../../host/board/directory/files";
 import { MemoryBus } from "../../../host/board/fabric/memory-bus";
 import { createPagemap } from "../../../host/board/memory/page-frames";
 import { SharedMemoryTable } from "../../../host/board/memory/shared-memory-table";

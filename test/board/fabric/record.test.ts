@@ -7,7 +7,7 @@ import { VirtualBoard } from "../../../host/board/board";
 import { FpgaManager } from "../../../host/linux/fpga-manager";
 import { Sysroot } from "../../../host/linux/sysroot";
 import { awaitUioDevice, openUioWindow } from "../../../host/linux/uio";
-import { waitUntil } from "../../../host/linux/wait";
+import { waitUntil } from "../../../host/util/wait";
 import { Gate } from "../../../host/gate/gate";
 import { createRuntime } from "../../../host/index";
 import { parseRecord, parseTransfers, type RecordLine, type RecordedTransfer } from "../../support/bus-record";

@@ -27,7 +27,7 @@ import { randomNumbers } from "../../../host/board/fabric/port-timing";
 import { FpgaManager } from "../../../host/linux/fpga-manager";
 import { Sysroot } from "../../../host/linux/sysroot";
 import { listUioDevices } from "../../../host/linux/uio";
-import { waitUntil } from "../../../host/linux/wait";
+import { waitUntil } from "../../../host/util/wait";
 import { errnoOf, fuseBoard, testWithMount } from "../../support/fuse-board";
 import { LONG_MS, timerBoard } from "../../support/timer-board";
 

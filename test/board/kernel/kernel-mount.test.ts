@@ -7,7 +7,7 @@ import { VirtualBoard } from "../../../host/board/board";
 import { FpgaManager } from "../../../host/linux/fpga-manager";
 import { Sysroot } from "../../../host/linux/sysroot";
 import { awaitUioDevice, listUioDevices } from "../../../host/linux/uio";
-import { waitUntil } from "../../../host/linux/wait";
+import { waitUntil } from "../../../host/util/wait";
 import { PACKAGE } from "../../support/cli";
 import { errnoOf, fuseBoard, testWithMount } from "../../support/fuse-board";
 import { canDropSysAdmin, testWhere, WITHOUT_SYS_ADMIN } from "../../support/rights";

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BoardFiles } from "../../../host/board/place/files";
+import { BoardFiles } from "../../../host/board/directory/files";
 import { MemoryBus } from "../../../host/board/fabric/memory-bus";
 import { PATHS } from "../../../host/board/kernel/paths";
 import { SealedDeviceFiles } from "../../../host/board/kernel/plain/sealed-device-files";

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { errnoCode } from "../../../util/errors";
 import { makeDirectories } from "../../../files/own-directories";
 import type { DeviceMemory } from "./device-files";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { KernelError } from "../kernel-tree";
 import { PATHS } from "../paths";
 

@@ -3,7 +3,7 @@ import { waitReadableBriefly } from "../../../native/libc";
 import { configurationRegisters } from "../../fabric/configuration-registers";
 import type { DeviceFiles } from "../devices/device-files";
 import type { Fabric } from "../../fabric/fabric";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { Firmware } from "../fpga/firmware";
 import { BoardFpgaManager } from "../fpga/fpga-manager";
 import { fpgaManagerAttributes } from "../fpga/fpga-manager-attributes";

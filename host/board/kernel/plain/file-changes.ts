@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { monotonicMs } from "../../../util/clock";
 import { FileWatch, WATCH } from "../../../native/file-watch";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 
 /** What programs do to plain files to ask the kernel for something. */
 const ASKING = WATCH.changed | WATCH.created | WATCH.gone | WATCH.movedIn;

@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, existsSync, linkSync, lstatSync, openSync, rmSync, statSync } from "node:fs";
 import { pageSizeBytes } from "../../../native/libc";
 import type { DeviceFileOptions, DeviceFiles, DeviceMemory } from "../devices/device-files";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { PATHS } from "../paths";
 
 /** Device files of a board that serves its own process: plain ones, which a kept board finds again. */

@@ -2,10 +2,10 @@ import { lstatSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { makeDirectories } from "../../../files/own-directories";
 import { removeTree } from "../../../files/remove";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import type { KernelFiles } from "../kernel-files";
 import { Attribute, Directory, Link, type TreeNode } from "../kernel-tree";
-import { noteMade } from "../../place/made-files";
+import { noteMade } from "../../directory/made-files";
 import { PATHS } from "../paths";
 
 /** The kernel's files as plain ones, which say what is so when they were last written. */

@@ -2,7 +2,7 @@ import { waitReadableBriefly } from "../../../native/libc";
 import type { DeviceFiles } from "../devices/device-files";
 import type { Fabric } from "../../fabric/fabric";
 import { FileChanges } from "./file-changes";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { Firmware } from "../fpga/firmware";
 import { BoardFpgaManager } from "../fpga/fpga-manager";
 import type { BoardKernel } from "../kernel";

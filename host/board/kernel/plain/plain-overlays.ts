@@ -1,7 +1,7 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { errnoCode, messageOf } from "../../../util/errors";
 import type { FileChanges } from "./file-changes";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { finish, type Work } from "../kernel-tree";
 import { isWholeBlob, type Overlay, type Overlays } from "../fpga/overlays";
 import { PATHS } from "../paths";

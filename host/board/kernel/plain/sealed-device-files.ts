@@ -3,7 +3,7 @@ import { kernelFileName } from "../../../linux/lock-holders";
 import { EVENT, FileWatch, WATCH } from "../../../native/file-watch";
 import { allocateFile, closeDescriptor, createSealedFile } from "../../../native/libc";
 import type { DeviceFileOptions, DeviceMemory, KnownDeviceFiles } from "../devices/device-files";
-import type { BoardFiles } from "../../place/files";
+import type { BoardFiles } from "../../directory/files";
 import { readMappings } from "../../memory/mappings";
 import { PATHS } from "../paths";
 import { heldBytes } from "./plain-device-files";

@@ -2,7 +2,7 @@ import { refuseTranslation } from "../../../linux/iommu";
 import { allowBusMastering } from "../../../linux/pci";
 import { awaitUioDevice, openUioWindow, type UioDeviceInfo, type UioOpening } from "../../../linux/uio";
 import type { DeviceInterrupt } from "../../../dma/device-window";
-import { checkWait, waitUntil } from "../../../linux/wait";
+import { checkWait, waitUntil } from "../../../util/wait";
 import { AxiscriptError, hex } from "../../../util/errors";
 import { POLL_TIMED_OUT } from "../../../gate/layout";
 import type { HostFunctions } from "../abi";

@@ -1,5 +1,5 @@
 import { fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, readSync, writeSync } from "node:fs";
-import { checkWait } from "../../../linux/wait";
+import { checkWait } from "../../../util/wait";
 import { AxiscriptError, errnoCode } from "../../../util/errors";
 import type { LinearMemory } from "../../../memory/linear-memory";
 import { seek } from "../../../native/directories";

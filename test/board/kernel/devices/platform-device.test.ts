@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { cells, node, strings, writeDeviceTree } from "../../../../host/board/kernel/fpga/device-tree";
-import { waitUntil } from "../../../../host/linux/wait";
+import { waitUntil } from "../../../../host/util/wait";
 import { fuseBoard, testWithMount } from "../../../support/fuse-board";
 import { onBoardWith, rootOverlay, uioNode } from "../../../support/overlays";
 

@@ -1,4 +1,4 @@
-import { blockThread, monotonicMs } from "../util/clock";
+import { blockThread, monotonicMs } from "./clock";
 
 const INTERVAL_MS = 0.2;
 
